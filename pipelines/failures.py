@@ -1,0 +1,31 @@
+"""One line of a failure that came up from Spark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_LONGEST = 400
+
+
+def condense(error: BaseException) -> str:
+    """The root cause of an error as one line: the Java exception at the bottom when there is one, else Python's own."""
+    origin = getattr(error, "_origin", None) or getattr(error, "java_exception", None)
+    try:
+        return java_root(origin) if origin is not None else _shorten(f"{type(error).__name__}: {error}")
+    except Exception:  # noqa: BLE001  # a JVM that died takes its exceptions with it, and py4j has many ways to say so
+        return f"{type(error).__name__}: Java has ended"
+
+
+def java_root(throwable: Any) -> str:  # noqa: ANN401  # a py4j proxy of a Java Throwable
+    """The root cause of a Java exception as one line."""
+    while (cause := throwable.getCause()) is not None:
+        throwable = cause
+    name = str(throwable.getClass().getSimpleName())
+    return _shorten(f"{name}: {throwable.getMessage() or 'no message'}")
+
+
+def _shorten(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # What Java reports of a failed Python function is a whole traceback, with the error itself in the last line.
+    line = lines[-1] if "Traceback (most recent call last)" in text else lines[0]
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + " …"

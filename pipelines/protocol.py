@@ -1,0 +1,116 @@
+"""Commands and events of a served child: one JSON object a line, in on stdin, out on stdout."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, final
+
+from pipelines.errors import BadPlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelines.drain import EndOffsets
+
+
+@final
+@dataclass(frozen=True)
+class Warm:
+    """Start Spark for a plan, without running it."""
+
+    plan: Path
+
+
+@final
+@dataclass(frozen=True)
+class Start:
+    """Run a plan."""
+
+    plan: Path
+    directory: Path
+    record: Path | None = None
+    source_options: Mapping[str, str] = field(default_factory=dict)
+    output_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class DrainTo:
+    """Process all that is there, or all up to the given offsets, then stop."""
+
+    end_offsets: EndOffsets | None
+
+
+@final
+@dataclass(frozen=True)
+class Stop:
+    """Stop at once."""
+
+
+@final
+@dataclass(frozen=True)
+class Exit:
+    """Stop at once and end the process."""
+
+
+@final
+@dataclass(frozen=True)
+class Invalid:
+    """A line that is no command."""
+
+    fault: str
+
+
+Command = Warm | Start | DrainTo | Stop | Exit | Invalid
+
+
+def parse_command(line: str) -> Command:
+    """The command in a line."""
+    try:
+        return _command(json.loads(line))
+    except KeyError as error:
+        return Invalid(f"a command lacks {error}: {line.strip()}")
+    except (ValueError, TypeError, AttributeError, BadPlanError) as error:
+        return Invalid(f"not a command ({error}): {line.strip()}")
+
+
+@final
+class Channel:
+    """Sends events, from any thread. A reader that is gone is not an error: the end of stdin tells of it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, event: str, **content: object) -> None:
+        """Send an event with its content."""
+        line = json.dumps({"event": event, **content}, ensure_ascii=False)
+        with self._lock:
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                return
+
+
+def _command(content: dict[str, Any]) -> Command:
+    name = content["command"]
+    if name == "warm":
+        return Warm(Path(content["plan"]))
+    if name == "start":
+        record = content.get("record")
+        return Start(
+            plan=Path(content["plan"]),
+            directory=Path(content["directory"]).absolute(),
+            record=None if record is None else Path(record).absolute(),
+            source_options=content.get("source_options") or {},
+            output_options=content.get("output_options") or {},
+        )
+    if name == "drain":
+        return DrainTo(content.get("end_offsets"))
+    if name == "stop":
+        return Stop()
+    raise BadPlanError(f"unknown command {name!r}")

@@ -1,0 +1,150 @@
+"""The Spark session of this process: one at a time, kept while plans ask for the same properties."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from pipelines.errors import UnreachableError
+from pipelines.failures import condense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_DEFAULTS = {
+    "spark.ui.showConsoleProgress": "false",
+    # The reports that Spark keeps for `ProgressReader`, which comes for them many times a second.
+    "spark.sql.streaming.numRecentProgressUpdates": "1000",
+    # Microseconds that say they are UTC, in place of an old format of nanoseconds that does not.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+_PACKAGES, _IVY, _MASTER, _NAME = "spark.jars.packages", "spark.jars.ivy", "spark.master", "spark.app.name"
+_DEFAULT_IVY = "~/.ivy2.5.2"
+_LOOPBACK = ("spark.driver.host", "spark.driver.bindAddress")
+_JAVA_END_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+def is_submitted() -> bool:
+    """Whether `spark-submit` started this process: then the JVM is there already, and is not ours to end."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+@final
+class Sessions:
+    """Starts, keeps and ends the session."""
+
+    def __init__(self) -> None:
+        self._properties: dict[str, str] = {}
+        self._spark: SparkSession | None = None
+
+    def get(self, properties: Mapping[str, str]) -> SparkSession:
+        """A session with the given Spark properties, the present one if it has the same.
+
+        Another set of properties gets another JVM: some, such as packages and memory, only count when it starts.
+
+        Raises:
+            UnreachableError: there is no Java, or Spark did not start.
+        """
+        wanted = _effective({**_DEFAULTS, **properties})
+        if self._spark is not None and wanted == self._properties and _is_alive(self._spark):
+            return self._spark
+        self.stop()
+        self._spark, self._properties = _start(wanted), wanted
+        return self._spark
+
+    def stop(self) -> None:
+        """End the session and its JVM, if there is one."""
+        spark, self._spark = self._spark, None
+        if spark is not None:
+            with suppress(Exception):  # a JVM that died has nothing left to stop
+                spark.stop()
+        _end_java()
+
+
+def _effective(properties: dict[str, str]) -> dict[str, str]:
+    if is_submitted():
+        SparkContext._ensure_initialized()  # noqa: SLF001  # until it is connected to the JVM, PySpark sees no properties
+        # What was said to spark-submit goes before the plan; but its name for the application is only the script's.
+        given = {key: value for key, value in SparkConf().getAll() if key != _NAME}
+        properties = {**properties, **given}
+    if not properties.get(_MASTER, "local").startswith("local"):
+        # A plan for one machine binds the driver to it alone; the executors of a cluster could not reach it.
+        properties = {key: value for key, value in properties.items() if key not in _LOOPBACK}
+    return properties
+
+
+def _start(properties: dict[str, str]) -> SparkSession:
+    _check_java()
+    builder = SparkSession.builder
+    for key, value in properties.items():
+        builder = builder.config(key, value)
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with _ivy_lock(properties) if _PACKAGES in properties else nullcontext():
+            spark = builder.getOrCreate()
+        spark.sparkContext.setLogLevel("WARN")
+    except Exception as error:  # noqa: BLE001  # whatever it was, the user gets one line and the log the rest
+        _log.exception("Spark did not start")
+        _end_java()
+        packages = f" (are {properties[_PACKAGES]} within reach?)" if _PACKAGES in properties else ""
+        raise UnreachableError(f"Spark did not start{packages}: {condense(error)}") from None
+    finally:
+        # The builder would hand properties on to the next session, and PySpark takes Ctrl-C for itself.
+        builder._options.clear()  # noqa: SLF001  # there is no public way
+        signal.signal(signal.SIGINT, on_interrupt)
+    return spark
+
+
+def _check_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if home is not None and not os.access(Path(home) / "bin" / "java", os.X_OK):
+        raise UnreachableError(f"JAVA_HOME={home} has no bin/java; Spark needs Java 17 or 21")
+    if home is None and shutil.which("java") is None:
+        raise UnreachableError("no java on PATH and no JAVA_HOME; Spark needs Java 17 or 21")
+
+
+def _is_alive(spark: SparkSession) -> bool:
+    try:
+        return not spark.sparkContext._jsc.sc().isStopped()  # noqa: SLF001  # PySpark has no public question for it
+    except Exception:  # noqa: BLE001  # whatever goes wrong in asking, the answer is no
+        return False
+
+
+@contextmanager
+def _ivy_lock(properties: Mapping[str, str]) -> Iterator[None]:
+    """Hold Ivy's cache alone: two Sparks that resolve packages into it at once spoil each other's files."""
+    folder = Path(properties.get(_IVY, _DEFAULT_IVY)).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".pipelines.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _end_java() -> None:
+    gateway = SparkContext._gateway  # noqa: SLF001  # PySpark keeps the JVM until its process ends
+    if gateway is None or is_submitted():
+        return
+    SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001  # the next session starts another
+    java: subprocess.Popen[bytes] = gateway.proc
+    with suppress(Exception):
+        gateway.shutdown()
+    # The JVM ends, and tidies up, when its stdin does.
+    if java.stdin is not None:
+        java.stdin.close()
+    try:
+        java.wait(_JAVA_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        java.kill()
+        java.wait()

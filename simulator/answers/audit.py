@@ -1,0 +1,53 @@
+"""The accounts of a run: every event is somewhere, and each stage's count agrees with the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Audit = dict[str, "int | None"]
+
+
+def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Mapping[str, Any]]) -> Audit:
+    """Counts by stage, Spark's from the reports of its micro-batches.
+
+    Args:
+        generated: events handed to the sink.
+        acked: events whose arrival the sink confirmed.
+        in_topic: records that the topic gained; None for sinks without a topic.
+        reports: the `progress` events of the pipeline.
+    """
+    read = rejected = accepted = late = duplicates = 0
+    for report in reports:
+        parsed = report["observed"].get("parsed") or {}
+        read += parsed.get("read") or 0
+        rejected += parsed.get("rejected") or 0
+        accepted += (report["observed"].get("events") or {}).get("accepted") or 0
+        late += sum(operator["rows_dropped_by_watermark"] for operator in report["state"])
+        duplicates += sum(operator["duplicates_dropped"] for operator in report["state"])
+    return {
+        "generated": generated,
+        "acked": acked,
+        "in_topic": in_topic,
+        "read": read,
+        "aggregated": accepted - late,
+        "late_dropped": late,
+        "duplicates_removed": duplicates,
+        "rejected": rejected,
+    }
+
+
+def audit_faults(audit: Audit) -> list[str]:
+    """The stages whose counts do not agree, one line each; a run without injected faults loses nothing anywhere."""
+    steps = [("generated", "acked"), ("acked", "in_topic"), ("in_topic", "read")]
+    if audit["in_topic"] is None:
+        steps = [("generated", "acked"), ("acked", "read")]
+    faults = [
+        f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps if audit[before] != audit[after]
+    ]
+    parts = ("aggregated", "late_dropped", "duplicates_removed", "rejected")
+    total = sum(audit[part] or 0 for part in parts)
+    if audit["read"] != total:
+        faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
+    lost = [f"{part}={audit[part]}" for part in parts[1:] if audit[part]]
+    return faults + [f"{count}: nothing was injected, so it must be 0" for count in lost]

@@ -1,0 +1,181 @@
+"""Questions and orders to any Kafka broker, each bounded in time: is it there, its topics, their offsets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # imported there, not declared
+from confluent_kafka.cimpl import NewTopic
+
+from simulator.errors import BadConfigError, SimulatorError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from confluent_kafka import TopicPartitionInfo
+
+_REQUEST_TIMEOUT_SECONDS = 10.0
+_LEADERS_TIMEOUT_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+# The broker's answers that only another configuration can change, and the key that each is about.
+_REFUSALS = {
+    KafkaError.TOPIC_EXCEPTION: "topic",
+    KafkaError.POLICY_VIOLATION: "topic",
+    KafkaError.INVALID_PARTITIONS: "sink.partitions",
+    KafkaError.INVALID_REPLICATION_FACTOR: "sink.replication_factor",
+}
+
+# The client library reports every failed attempt to connect, on stderr unless given a logger; here they are expected.
+_SILENT = logging.getLogger(f"{__name__}.client")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+def await_broker(bootstrap_servers: str, timeout_seconds: float) -> None:
+    """Wait until a broker answers.
+
+    Args:
+        bootstrap_servers: Comma-separated `host:port`.
+        timeout_seconds: The longest wait.
+
+    Raises:
+        UnreachableError: None answered in time; one line.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    admin = _admin(bootstrap_servers)
+    while (remaining := deadline - time.monotonic()) > 0:
+        try:
+            admin.list_topics(timeout=remaining)
+        except KafkaException:  # noqa: PERF203  # each turn waits for the network
+            time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+        else:
+            return
+    raise UnreachableError(
+        f"broker.bootstrap_servers={bootstrap_servers}: no broker answered within {timeout_seconds:g} s; start "
+        "one with `python -m simulator mode=broker`, or correct the address"
+    )
+
+
+def ensure_topic(bootstrap_servers: str, topic: str, partitions: int, replication_factor: int) -> int:
+    """Create a topic unless it is there, and wait until all of its partitions can be written to.
+
+    Args:
+        bootstrap_servers: Comma-separated `host:port`.
+        topic: Its name.
+        partitions: How many a new topic gets, and how many an existing one must have at least.
+        replication_factor: Copies of each partition of a new topic; not compared with an existing one.
+
+    Returns:
+        How many partitions the topic has.
+
+    Raises:
+        BadConfigError: The topic has fewer partitions, or the broker refuses the name or the numbers; one line.
+        UnreachableError: No answer, or an answer that is not about the configuration.
+    """
+    admin = _admin(bootstrap_servers)
+    if _describe(admin, topic) is None:
+        _create(admin, topic, partitions, replication_factor)
+    found = _await_leaders(admin, topic)
+    if found < partitions:
+        raise BadConfigError(
+            f"topic={topic}: it has {found} partition{'s' if found > 1 else ''} and sink.partitions={partitions} "
+            f"needs {partitions}; use another topic, set sink.partitions={found}, or delete the topic"
+        )
+    return found
+
+
+def end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
+    """Return, for each partition of a topic, the offset that its next record will get.
+
+    Raises:
+        BadConfigError: There is no such topic; one line.
+        UnreachableError: The broker does not answer.
+    """
+    admin = _admin(bootstrap_servers)
+    partitions = _describe(admin, topic)
+    if partitions is None:
+        raise BadConfigError(f"topic={topic}: there is no such topic on broker.bootstrap_servers={bootstrap_servers}")
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library does not declare it
+    asked = {TopicPartition(topic, partition.id): latest for partition in partitions}
+    with _translated(topic):
+        answers = admin.list_offsets(asked, request_timeout=_REQUEST_TIMEOUT_SECONDS)
+        return {where.partition: answer.result().offset for where, answer in answers.items()}
+
+
+def delete_topic(bootstrap_servers: str, topic: str) -> None:
+    """Delete a topic and its records; one that is not there is fine.
+
+    Raises:
+        BadConfigError: The broker refuses the name; one line.
+        UnreachableError: The broker does not answer, or does not allow it.
+    """
+    admin = _admin(bootstrap_servers)  # by a name: a client that nobody holds is closed, and its requests with it
+    with _translated(topic, harmless=KafkaError.UNKNOWN_TOPIC_OR_PART):
+        admin.delete_topics([topic], request_timeout=_REQUEST_TIMEOUT_SECONDS)[topic].result()
+
+
+def _admin(bootstrap_servers: str) -> AdminClient:
+    settings: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": bootstrap_servers,
+        "client.id": "market-simulator",
+        # A broker that is just starting is tried again soon.
+        "reconnect.backoff.max.ms": 250,
+    }
+    return AdminClient(settings, logger=_SILENT)
+
+
+def _describe(admin: AdminClient, topic: str) -> list[TopicPartitionInfo] | None:
+    """Return the topic's partitions, None when there is no such topic."""
+    # Unlike a plain metadata request this one never creates the topic, however the broker is set.
+    partitions = None
+    with _translated(topic, harmless=KafkaError.UNKNOWN_TOPIC_OR_PART):
+        answers = admin.describe_topics(TopicCollection([topic]), request_timeout=_REQUEST_TIMEOUT_SECONDS)
+        partitions = list(answers[topic].result().partitions)
+    return partitions  # noqa: RET504  # the block above may end before it assigns
+
+
+def _create(admin: AdminClient, topic: str, partitions: int, replication_factor: int) -> None:
+    new = NewTopic(topic, partitions, replication_factor)
+    # Another run may have created it in between.
+    with _translated(topic, harmless=KafkaError.TOPIC_ALREADY_EXISTS):
+        admin.create_topics([new], request_timeout=_REQUEST_TIMEOUT_SECONDS)[topic].result()
+
+
+def _await_leaders(admin: AdminClient, topic: str) -> int:
+    deadline = time.monotonic() + _LEADERS_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        partitions = _describe(admin, topic)
+        if partitions and all(partition.leader is not None for partition in partitions):
+            return len(partitions)
+        time.sleep(_POLL_SECONDS)
+    raise UnreachableError(
+        f"topic={topic}: not all of its partitions had a leader after {_LEADERS_TIMEOUT_SECONDS:g} s"
+    )
+
+
+@contextmanager
+def _translated(topic: str, harmless: int | None = None) -> Iterator[None]:
+    """Turn the client library's errors into the user's; one of the code `harmless` just ends the block."""
+    try:
+        yield
+    except KafkaException as error:
+        fault: KafkaError = error.args[0]
+        if fault.code() != harmless:
+            raise _explained(fault, topic) from error
+    except (ValueError, TypeError) as error:  # what the library itself finds wrong, as with 0 partitions
+        raise BadConfigError(f"topic={topic}: {error}") from error
+
+
+def _explained(fault: KafkaError, topic: str) -> SimulatorError:
+    reason = " ".join(fault.str().split())
+    if fault.code() == KafkaError.TOPIC_EXCEPTION:
+        reason += "; a name is 1 to 249 letters, digits, dots, underscores and hyphens"
+    key = _REFUSALS.get(fault.code())
+    if key is None:
+        return UnreachableError(f"topic={topic}: the broker did not do as asked: {reason}")
+    about = "" if key == "topic" else f"{key}: "
+    return BadConfigError(f"topic={topic}: {about}the broker refuses it: {reason}")

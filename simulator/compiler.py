@@ -1,0 +1,298 @@
+"""The compiler: specification to plan, by an ordered tuple of small pure passes.
+
+No I/O, no clock, no Kafka, no Spark. Each pass adds one section of the plan and may read the sections before it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+from simulator import sql
+from simulator.checks import symbol_names
+from simulator.market.exact import logarithm
+from simulator.plan import PLAN_VERSION, Plan, seal
+from simulator.schema import ExternalBroker, Specification
+
+Sections = dict[str, Any]
+Pass = Callable[[Specification, Sections], Any]
+
+BROKER_PORT = 9092
+"""Where `mode=broker` listens when no port is given, and where everybody looks for a Kafka."""
+
+_ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# A paced run reads at most a minute of events in a micro-batch, and never fewer than this.
+_LEAST_OFFSETS_PER_TRIGGER = 1_000_000
+
+
+def compile_plan(specification: Specification) -> Plan:
+    """The plan of a checked specification. Pure: the same specification gives the same plan, to the byte."""
+    sections: Sections = {"version": PLAN_VERSION, "seed": specification.seed}
+    for name, section in PASSES:
+        sections[name] = section(specification, sections)
+    return seal(sections)
+
+
+def microseconds(seconds: float) -> int:
+    """Seconds as whole microseconds, rounded half to even; what the user wrote in decimals stays exact."""
+    return int((Decimal(repr(seconds)) * 1_000_000).to_integral_value())
+
+
+def set_duration(specification: Specification, _: Sections) -> int | None:
+    """Simulated microseconds of the run."""
+    return None if specification.duration is None else max(1, microseconds(specification.duration))
+
+
+def list_symbols(specification: Specification, _: Sections) -> Sections:
+    """The market: every symbol with its rate, opening price, tick and sizes as the generator needs them."""
+    symbols = specification.symbols
+    names = symbol_names(symbols)
+    tickers = [symbols.tickers.get(name) for name in names]
+    ticks = [(ticker and ticker.tick_size) or symbols.tick_size for ticker in tickers]
+    decimals = max(_decimals(tick) for tick in ticks)
+    rates = _rates(specification)
+    rows = [
+        {
+            "name": name,
+            "rate": rates[index],
+            "opening_ticks": ((ticker and ticker.price) or symbols.price) / ticks[index],
+            "tick": int(Decimal(repr(ticks[index])).scaleb(decimals)),
+            "volume_scale": _volume_scale((ticker and ticker.mean_volume) or symbols.mean_volume),
+        }
+        for index, (name, ticker) in enumerate(zip(names, tickers, strict=True))
+    ]
+    total = specification.arrivals.rate
+    return {
+        "price_decimals": decimals,
+        "rate": sum(rates) if total is None else total,
+        "arrivals": specification.arrivals.kind,
+        "rotating": total is not None and all(ticker is None or ticker.weight is None for ticker in tickers),
+        "dynamics": specification.dynamics.model_dump(),
+        "symbols": rows,
+    }
+
+
+def _rates(specification: Specification) -> list[float]:
+    symbols, total = specification.symbols, specification.arrivals.rate
+    names = symbol_names(symbols)
+    if total is None:
+        return [symbols.tickers[name].rate or 0.0 for name in names]
+    weights = [symbols.tickers[name].weight if name in symbols.tickers else None for name in names]
+    return [total / len(names) if weight is None else total * weight for weight in weights]
+
+
+def _decimals(tick: float) -> int:
+    exponent = Decimal(repr(tick)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _volume_scale(mean: float) -> float:
+    """c such that 1 + floor(c Exp(1)) is geometric on 1, 2, … with the given mean: c = -1 / ln(1 - 1/mean)."""
+    return 0.0 if mean <= 1 else -1.0 / logarithm(1.0 - 1.0 / mean)
+
+
+def set_clock(specification: Specification, _: Sections) -> Sections:
+    """The pace, and the first instant where it is fixed."""
+    clock = specification.clock
+    start = clock.start and datetime.fromisoformat(clock.start.replace("Z", "+00:00"))
+    return {"speed": clock.speed, "start": (start - _EPOCH) // timedelta(microseconds=1) if start else None}
+
+
+def describe_event(specification: Specification, _: Sections) -> Sections:
+    """The payload: names, order and the JSON Schema, from the trade's schema beside this module."""
+    event = specification.event
+    schema = json.loads((files("simulator") / "event.schema.json").read_text(encoding="utf-8"))
+    names: dict[str, str] = event.names.model_dump()
+    properties = schema["properties"]
+    if event.time_format != "rfc3339":
+        unit = "microseconds" if event.time_format == "epoch_micros" else "milliseconds"
+        properties["event_time"] = {"type": "integer", "description": f"when it was traded: {unit} since 1970, UTC"}
+    schema["properties"] = {names[field]: properties[field] for field in names}
+    schema["required"] = [names[field] for field in schema["required"]]
+    return {"time_format": event.time_format, "names": names, "order": list(names), "json_schema": schema}
+
+
+def route_events(specification: Specification, _: Sections) -> Sections:
+    """Where events go, with the producer's properties.
+
+    `skew` is half the watermark: a record is sent only when all that are older by more than that are delivered, so that no
+    partition runs ahead of another so far that Spark would call the other's records late.
+    """
+    sink = specification.sink
+    if sink.kind == "file":
+        span = max(1, microseconds(sink.seconds_per_file))
+        return {"kind": "file", "format": sink.format, "path": sink.path, "file_span": span}
+    if sink.kind == "stdout":
+        return {"kind": "stdout"}
+    client = {
+        "acks": str(sink.acks),
+        "enable.idempotence": sink.idempotence,
+        "compression.type": sink.compression,
+        "linger.ms": sink.linger,
+        "delivery.timeout.ms": int(sink.delivery_timeout * 1000),
+        "partitioner": "murmur2_random",
+    }
+    return {
+        "kind": "kafka",
+        "topic": sink.topic,
+        "partitions": sink.partitions,
+        "replication_factor": sink.replication_factor,
+        "client": client,
+        "skew": microseconds(specification.window.watermark) // 2,
+    }
+
+
+def declare_answers(specification: Specification, _: Sections) -> Sections:
+    """What the result will be compared with."""
+    window = specification.window
+    size = microseconds(window.gap if window.kind == "session" else window.size)
+    slide = microseconds(window.slide) if window.kind == "sliding" else size
+    return {
+        "window": {"kind": window.kind, "size": size, "slide": slide, "watermark": microseconds(window.watermark)},
+        "output_mode": specification.output.mode,
+        "metrics": specification.metrics.names,
+    }
+
+
+def plan_aggregation(specification: Specification, sections: Sections) -> Sections | None:
+    """The Spark job: session properties, source, generated SQL, watermark, deduplication, trigger, output."""
+    if specification.sink.kind == "stdout":
+        return None
+    where = ["partition", "offset"] if specification.sink.kind == "kafka" else ["file"]
+    trigger = specification.spark.trigger
+    seconds = (0.0 if specification.clock.kind == "unpaced" else 1.0) if trigger is None else trigger
+    return {
+        "spark": _spark_properties(specification, sections),
+        "source": _source(specification, sections),
+        "views": _views(specification, sections, where),
+        "dead_letters": {
+            "view": "dead_letters",
+            "sql": sql.dead_letters(where),
+            "observe": {"name": "parsed", "metrics": {"rejected": "count_if(rejected)"}},
+        },
+        "trigger": sql.interval(microseconds(seconds)),
+        "output": _output(specification),
+    }
+
+
+def _views(specification: Specification, sections: Sections, where: list[str]) -> list[Sections]:
+    event, window = sections["event"], sections["answers"]["window"]
+    if specification.sink.kind == "file" and specification.sink.format == "parquet":
+        parsed = sql.parse_columns(event["names"])
+    else:
+        parsed = sql.parse_json(event["json_schema"], event["names"], event["time_format"], where)
+    counts = {"read": "count(*)", "rejected": "count_if(rejected)"}
+    return [
+        {"view": "parsed", "sql": parsed, "observe": {"name": "parsed", "metrics": counts}},
+        {
+            "view": "events",
+            "sql": sql.accepted(),
+            "watermark": {"column": "event_time", "delay": sql.interval(window["watermark"])},
+            "deduplicate": ["symbol", "seq"] if specification.window.deduplicate else None,
+            "observe": {"name": "events", "metrics": {"accepted": "count(*)"}},
+        },
+        {"view": "windows", "sql": sql.aggregate(_window_expression(window), specification.metrics.names)},
+    ]
+
+
+def _window_expression(window: Sections) -> str:
+    size, slide = sql.interval(window["size"]), sql.interval(window["slide"])
+    if window["kind"] == "session":
+        return f"session_window(event_time, '{size}')"
+    return f"window(event_time, '{size}')" if slide == size else f"window(event_time, '{size}', '{slide}')"
+
+
+def _source(specification: Specification, sections: Sections) -> Sections:
+    sink = specification.sink
+    if sink.kind == "file":
+        text = sink.format == "ndjson"
+        ddl = None if text else sql.ddl(sections["event"]["json_schema"])
+        return {"format": "text" if text else "parquet", "options": {}, "ddl": ddl, "path": sink.path}
+    options = {
+        "kafka.bootstrap.servers": bootstrap_servers(specification),
+        "subscribe": sections["sink"]["topic"],
+        "startingOffsets": specification.spark.starting_offsets,
+        "failOnDataLoss": "true",
+    }
+    limit = _max_offsets_per_trigger(specification, sections)
+    if limit is not None:
+        options["maxOffsetsPerTrigger"] = str(limit)
+    return {"format": "kafka", "options": options, "ddl": None, "path": None}
+
+
+def bootstrap_servers(specification: Specification) -> str:
+    """Where a broker that was not started by the run itself is expected."""
+    broker = specification.broker
+    return broker.bootstrap_servers if isinstance(broker, ExternalBroker) else f"127.0.0.1:{broker.port or BROKER_PORT}"
+
+
+def _max_offsets_per_trigger(specification: Specification, sections: Sections) -> int | None:
+    """A bound on a micro-batch, only where it can do no harm.
+
+    Spark cuts a backlog in proportion to each partition's size, not by event time: a bound that is reached can let partitions
+    drift apart by more than the watermark. A paced clock keeps the backlog small, so that a minute of events is a safety valve;
+    unpaced, the whole backlog is one micro-batch, which partial aggregation keeps small.
+    """
+    if specification.spark.max_offsets_per_trigger is not None:
+        return specification.spark.max_offsets_per_trigger
+    if specification.clock.speed is None:
+        return None
+    per_minute = int(60 * sections["market"]["rate"] * specification.clock.speed)
+    return max(_LEAST_OFFSETS_PER_TRIGGER, per_minute)
+
+
+def _spark_properties(specification: Specification, sections: Sections) -> dict[str, str]:
+    spark = specification.spark
+    cores = re.match(r"local(?:\[(\d+))?", spark.master)
+    # A cluster, or local[*]: the number of cores is not part of the configuration, so a small fixed number is taken.
+    known_cores = int(cores.group(1) or 1) if cores and "*" not in spark.master else 4
+    partitions = spark.shuffle_partitions or min(known_cores, len(sections["market"]["symbols"]))
+    properties = {
+        "spark.app.name": f"market-event-simulator {sections['sink'].get('topic') or sections['sink'].get('path')}",
+        "spark.master": spark.master,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(partitions),
+        "spark.sql.streaming.stateStore.providerClass": _ROCKSDB,
+        "spark.ui.enabled": str(spark.ui).lower(),
+    }
+    if cores:
+        properties |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if specification.sink.kind == "kafka" or specification.output.kind == "kafka":
+        properties["spark.jars.packages"] = spark.connector
+    return properties | {key: _property(value) for key, value in spark.conf.items()}
+
+
+def _property(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _output(specification: Specification) -> Sections:
+    output, metrics = specification.output, specification.metrics.names
+    columns = [*sql.KEYS, *metrics]
+    plan: Sections = {"kind": output.kind, "mode": output.mode, "columns": columns, "order": list(sql.KEYS), "options": {}}
+    if output.kind == "console":
+        # The headings that the playground had.
+        shown = ["window_start AS `window.start`", "window_end AS `window.end`", "symbol", *metrics]
+        return {**plan, "columns": shown, "rows": output.rows}
+    if output.kind == "parquet":
+        return {**plan, "path": output.path}
+    value = f"to_json(struct({', '.join(columns)})) AS value"
+    options = {"kafka.bootstrap.servers": bootstrap_servers(specification), "topic": output.topic}
+    return {**plan, "columns": ["symbol AS key", value], "options": options}
+
+
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("duration", set_duration),
+    ("market", list_symbols),
+    ("clock", set_clock),
+    ("event", describe_event),
+    ("sink", route_events),
+    ("answers", declare_answers),
+    ("aggregation", plan_aggregation),
+)

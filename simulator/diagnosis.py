@@ -1,0 +1,118 @@
+"""Faults of a configuration in the user's words: one line each, with the key's full path, the value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+# Wording of pydantic's own error types; `{name}` is filled from the error's context.
+_MESSAGES = {
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "literal_error": "must be {expected}",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of names to values",
+    "model_type": "must be a mapping of names to values",
+    "list_type": "must be a list",
+    "missing": "is missing",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+    "union_tag_invalid": "must be one of {expected_tags}",
+    "union_tag_not_found": "needs the key `kind`",
+}
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?`, or nothing when no known word is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def show(value: object) -> str:
+    """A value as a user writes it, cut to one short line."""
+    text = {None: "null", True: "true", False: "false"}.get(value, str(value)) if _is_plain(value) else repr(value)
+    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  # one line of a terminal
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, (bool, str, float, int))
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line per fault that pydantic found while reading `model`."""
+    faults: dict[tuple[str, str], str] = {}
+    for item in error.errors(include_url=False):
+        path = _path(item["loc"], model)
+        line = _line(path, item, model)
+        # `arrivals.rate: ${rate}` has the fault of `rate`: the shorter path is where the user wrote it.
+        same = path[-1] if path else "", line.removeprefix(".".join(path))
+        if same not in faults or len(line) < len(faults[same]):
+            faults[same] = line
+    return list(faults.values())
+
+
+def _line(path: list[str], item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
+    key = ".".join(path)
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        siblings = _keys(path[:-1], model)
+        allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
+        return f"{key}={show(item['input'])}: no such key{suggestion(path[-1], siblings)}{allowed}"
+    if kind == "missing":
+        return f"{key}: is missing"
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        return f"{key}.kind={show(context.get('tag'))}: {_MESSAGES[kind].format(**context)}"
+    message = str(context["error"]) if kind == "value_error" else _MESSAGES.get(kind, item["msg"]).format(**context)
+    return f"{key}={show(item['input'])}: {message}"
+
+
+def _path(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """The key's path: pydantic's location without the tags that a discriminated union puts in."""
+    path: list[str] = []
+    known: list[type[BaseModel]] = [model]
+    for part in location:
+        tagged = [kind for kind in known if _tag(kind) == part]
+        if tagged and len(known) > 1:
+            known = tagged
+            continue
+        path.append(str(part))
+        fields = [kind.model_fields[str(part)].annotation for kind in known if str(part) in kind.model_fields]
+        known = [found for annotation in fields for found in _models(annotation)]
+    return path
+
+
+def _keys(path: list[str], model: type[BaseModel]) -> list[str]:
+    """The keys that are allowed at a path; of a union: those of all its options."""
+    known = [model]
+    for part in path:
+        fields = [kind.model_fields[part].annotation for kind in known if part in kind.model_fields]
+        known = [found for annotation in fields for found in _models(annotation)] or known
+    return list(dict.fromkeys(key for kind in known for key in kind.model_fields))
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    """The models in a field's type: itself, a union's members, or a mapping's values."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in {Annotated, Union, UnionType, dict}:
+        return [found for part in get_args(annotation) for found in _models(part)]
+    return []
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("kind")
+    values = get_args(field.annotation) if field else ()
+    return values[0] if len(values) == 1 else None

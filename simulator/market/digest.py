@@ -1,0 +1,39 @@
+"""The digest of a stream: ordered within a symbol, independent of the order between symbols, of batches and of the start."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import final
+
+import numpy as np
+
+from simulator.market.events import Events
+
+
+@final
+class StreamDigest:
+    """A SHA-256 chain per symbol over (seq, time, price, volume) as little-endian int64, combined by name.
+
+    Times are nanoseconds from the start, so that the digest depends on seed and configuration alone.
+    """
+
+    def __init__(self, symbols: list[str]) -> None:
+        self._symbols = symbols
+        self._chains = [hashlib.sha256() for _ in symbols]
+
+    def update(self, events: Events) -> None:
+        """Add a block of events."""
+        by_symbol = np.argsort(events.symbol, kind="stable")
+        columns = (events.seq, events.time, events.price, events.volume)
+        rows = np.stack([column[by_symbol] for column in columns], axis=1).astype("<i8", copy=False)
+        ends = np.cumsum(np.bincount(events.symbol, minlength=len(self._chains))).tolist()
+        start = 0
+        for chain, end in zip(self._chains, ends, strict=True):
+            if end > start:
+                chain.update(rows[start:end].data)
+            start = end
+
+    def hexdigest(self) -> str:
+        """SHA-256 over the lines `name<TAB>chain`, sorted by name; symbols without events count too."""
+        lines = sorted(f"{name}\t{chain.hexdigest()}\n" for name, chain in zip(self._symbols, self._chains, strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()

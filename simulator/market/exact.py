@@ -1,0 +1,59 @@
+"""Elementary functions whose bits do not depend on the machine.
+
+`math.exp` and `np.exp` may differ in the last bit from one C library or SIMD level to the next. Here scalars go through
+`decimal`, which rounds correctly, and arrays through a table and a polynomial of IEEE products and sums only.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRACTION_BITS = 40
+"""Log prices are int64 multiples of 2**-40: sums are associative, so that batches do not matter."""
+
+_TABLE_BITS = 10
+_CONTEXT = Context(prec=40)
+# exp(+-64) is a price ratio of 6e27; beyond it a price is no price any more.
+_LIMIT = 64
+
+
+def exponential(value: float) -> float:
+    """exp(value), correctly rounded."""
+    return float(_CONTEXT.exp(Decimal(value)))
+
+
+def logarithm(value: float) -> float:
+    """ln(value) for value > 0, correctly rounded."""
+    return float(_CONTEXT.ln(Decimal(value)))
+
+
+def fixed_point(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Values as int64 multiples of 2**-40, rounded half to even; |value| < 2**22."""
+    return np.rint(values * float(1 << FRACTION_BITS)).astype(np.int64)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    whole = np.array([exponential(number) for number in range(-_LIMIT, _LIMIT + 1)])
+    part = np.array([exponential(number / (1 << _TABLE_BITS)) for number in range(1 << _TABLE_BITS)])
+    return whole, part
+
+
+def exponential_of_fixed_point(values: NDArray[np.int64]) -> NDArray[np.float64]:
+    """exp(values * 2**-40), to about 2 units in the last place and the same bits everywhere.
+
+    The argument is cut in an integer, a multiple of 2**-10 and a rest r below 2**-10; the first two are looked up and
+    exp(r) is its Taylor polynomial of degree 4 (remainder below 1e-17). Arguments beyond +-64 are held there.
+    """
+    whole_table, part_table = _tables()
+    held = np.clip(values, -_LIMIT << FRACTION_BITS, _LIMIT << FRACTION_BITS)
+    whole = whole_table[(held >> FRACTION_BITS) + _LIMIT]
+    rest_bits = FRACTION_BITS - _TABLE_BITS
+    part = part_table[(held >> rest_bits) & ((1 << _TABLE_BITS) - 1)]
+    r = (held & ((1 << rest_bits) - 1)).astype(np.float64) * 2.0**-FRACTION_BITS
+    polynomial = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0))))
+    return whole * part * polynomial

@@ -1,0 +1,1 @@
+"""The modes of the command line: `mode=<name>` is the module of the same name here."""

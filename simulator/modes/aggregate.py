@@ -1,0 +1,40 @@
+"""`mode=aggregate`: Spark alone, over the topic, until Ctrl-C."""
+
+from __future__ import annotations
+
+from simulator.broker.topics import await_broker, ensure_topic
+from simulator.compiler import bootstrap_servers
+from simulator.errors import EXIT_OK
+from simulator.modes.context import Context
+from simulator.modes.produce import prepare_topic
+from simulator.pipeline import Pipeline
+from simulator.plan import Plan
+from simulator.produce.signals import stop_on_signals
+from simulator.report.terminal import say, show_table
+
+_LOOK_SECONDS = 0.1
+
+
+def run(context: Context) -> int:
+    """Show the windows, batch by batch."""
+    plan = context.compile()
+    servers = bootstrap_servers(context.specification)
+    await_broker(servers, context.specification.broker.timeout)
+    prepare_topic(plan, servers)
+    prepare_output(plan, servers)
+    directory = context.directory
+    with stop_on_signals() as stop:
+        say("starting Spark …")
+        with Pipeline(directory.spark_log, context.specification.spark.timeout, show_table) as pipeline:
+            pipeline.start(directory.plan, directory.path, directory.batches, {})
+            say("Spark listens; Ctrl-C ends it")
+            while not stop.requested:
+                pipeline.look(_LOOK_SECONDS)
+            pipeline.stop()
+    return EXIT_OK
+
+
+def prepare_output(plan: Plan, servers: str) -> None:
+    """Create the topic of the windows, where there is one."""
+    if plan.aggregation is not None and plan.aggregation.output.kind == "kafka":
+        ensure_topic(servers, plan.aggregation.output.options["topic"], 1, plan.sink.replication_factor or 1)

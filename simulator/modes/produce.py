@@ -1,0 +1,87 @@
+"""`mode=produce`: the producer alone, until the duration is over or Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from simulator.broker.topics import await_broker, ensure_topic
+from simulator.compiler import bootstrap_servers
+from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, SimulatorError
+from simulator.manifest import manifest
+from simulator.modes.context import Context, first_instant
+from simulator.plan import Plan
+from simulator.produce.clock import WallClock
+from simulator.produce.files import NdjsonSink, ParquetSink
+from simulator.produce.kafka import KafkaSink
+from simulator.produce.producer import Outcome, Producer, Progress
+from simulator.produce.signals import StopRequest, stop_on_signals
+from simulator.produce.sink import Sink
+from simulator.produce.stdout import StdoutSink
+from simulator.report.terminal import producing, say, standing_line
+from simulator.rundir import write_json
+
+
+def run(context: Context) -> int:
+    """Send events to where the sink says; nothing is aggregated."""
+    plan = context.compile()
+    servers = None
+    if plan.sink.kind == "kafka":
+        servers = bootstrap_servers(context.specification)
+        await_broker(servers, context.specification.broker.timeout)
+        prepare_topic(plan, servers)
+    with stop_on_signals() as stop, producing(plan) as report:
+        outcome, _ = produce(context, plan, servers, stop, report)
+    line = standing_line(outcome.progress, plan.market.rate * plan.clock.speed if plan.clock.speed else None)
+    sys.stderr.write(f"{'interrupted: ' if outcome.interrupted else ''}sent and acknowledged: {line}\n")
+    return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
+
+
+def prepare_topic(plan: Plan, servers: str) -> None:
+    """Create the topic of the events, or check the one that is there."""
+    ensure_topic(servers, plan.sink.topic or "", plan.sink.partitions or 1, plan.sink.replication_factor or 1)
+
+
+def produce(
+    context: Context, plan: Plan, servers: str | None, stop: StopRequest, report: Callable[[Progress], None]
+) -> tuple[Outcome, int]:
+    """Run the producer and keep the manifest true, whatever happens.
+
+    Returns:
+        The outcome, and the event time of the first instant (microseconds since 1970).
+
+    Raises:
+        DeliveryError: an event did not arrive; the manifest says how many did.
+    """
+    start = first_instant(plan)
+    sink = open_sink(plan, start, servers, context.directory.path)
+    producer = Producer(plan, sink, WallClock())
+
+    def note(status: str, progress: Progress, digest: str | None) -> None:
+        kafka = getattr(context.specification.broker, "version", None) if servers else None
+        content = manifest(plan, start=start, status=status, progress=progress, digest=digest, kafka=kafka)
+        write_json(content, context.directory.manifest)
+
+    note("running", producer.progress, None)
+    try:
+        outcome = producer.run(stop, report)
+    except (SimulatorError, KeyboardInterrupt):
+        note("failed", producer.progress, None)
+        progress = producer.progress
+        say(f"of {progress.generated:,} events handed over, {progress.acked:,} were acknowledged")
+        raise
+    finally:
+        sink.close()
+    note("incomplete" if outcome.interrupted else "complete", outcome.progress, outcome.digest)
+    return outcome, start
+
+
+def open_sink(plan: Plan, start: int, servers: str | None, directory: Path) -> Sink:
+    """The sink that the plan names."""
+    if plan.sink.kind == "kafka":
+        return KafkaSink(plan, start, servers or "")
+    if plan.sink.kind == "file":
+        kind = NdjsonSink if plan.sink.format == "ndjson" else ParquetSink
+        return kind(plan, start, directory)
+    return StdoutSink(plan, start)

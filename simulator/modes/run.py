@@ -1,0 +1,124 @@
+"""`mode=run`: broker, producer and Spark together, then the verdict."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from simulator.answers.audit import audit_faults, tally
+from simulator.answers.results import merge_batches
+from simulator.answers.verify import compare, verdict
+from simulator.answers.windows import expected_windows
+from simulator.broker.embedded import EmbeddedBroker
+from simulator.broker.topics import await_broker, end_offsets
+from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
+from simulator.modes.aggregate import prepare_output
+from simulator.modes.broker import embedded
+from simulator.modes.context import Context
+from simulator.modes.produce import prepare_topic, produce
+from simulator.pipeline import Pipeline
+from simulator.plan import Plan
+from simulator.produce.producer import Outcome, Progress
+from simulator.produce.signals import StopRequest, stop_on_signals
+from simulator.report.terminal import producing, say, show_table, show_verdict
+from simulator.rundir import read_json, write_json
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where events go and Spark reads: broker address and the topic's offsets at the run's start; none for files."""
+
+    broker: EmbeddedBroker | None = None
+    servers: str | None = None
+    begin: dict[int, int] | None = None
+
+
+def run(context: Context) -> int:
+    """Run all, verify, report."""
+    plan = context.compile()
+    with stop_on_signals() as stop:
+        outcome, start, audit = _stream(context, plan, stop)
+        _conclude(context, plan, outcome, start, audit)
+    status = read_json(context.directory.verdict)["status"]
+    if outcome.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_OK if status == "match" else EXIT_MISMATCH
+
+
+def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, int, dict[str, int | None]]:
+    """Produce and aggregate side by side; all processes have ended when it returns."""
+    directory = context.directory
+    with ExitStack() as stack:
+        say("starting Spark and the broker …")
+        pipeline = stack.enter_context(
+            Pipeline(directory.spark_log, context.specification.spark.timeout, show_table)
+        )
+        pipeline.warm(directory.plan)
+        source = _open_source(context, plan, stack)
+        pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source))
+        with producing(plan) as show:
+
+            def report(progress: Progress) -> None:
+                show(progress)
+                pipeline.look()
+                if source.broker is not None:
+                    source.broker.check()
+
+            outcome, start = produce(context, plan, source.servers, stop, report)
+        say("waiting for Spark to process the rest …")
+        end = end_offsets(source.servers, plan.sink.topic or "") if source.servers and source.begin else None
+        pipeline.drain(None if end is None else {plan.sink.topic or "": {str(p): o for p, o in end.items()}})
+        in_topic = None if end is None or source.begin is None else sum(end.values()) - sum(source.begin.values())
+        audit = tally(outcome.progress.generated, outcome.progress.acked, in_topic, pipeline.reports)
+    return outcome, start, audit
+
+
+def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
+    assert plan.aggregation is not None  # noqa: S101  # checks.py has refused sinks that nothing reads
+    if plan.sink.kind != "kafka" and plan.aggregation.output.kind != "kafka":
+        (context.directory.path / (plan.sink.path or "")).mkdir(parents=True, exist_ok=True)
+        return _Source()
+    settings = context.specification.broker
+    broker = None
+    if settings.kind == "embedded":
+        broker = stack.enter_context(embedded(context, settings.port))
+        servers = broker.bootstrap_servers
+    else:
+        servers = settings.bootstrap_servers
+        await_broker(servers, settings.timeout)
+    prepare_output(plan, servers)
+    if plan.sink.kind != "kafka":
+        (context.directory.path / (plan.sink.path or "")).mkdir(parents=True, exist_ok=True)
+        return _Source(broker, servers)
+    prepare_topic(plan, servers)
+    return _Source(broker, servers, end_offsets(servers, plan.sink.topic or ""))
+
+
+def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
+    """What only the run knows: the broker's address and where the run's own records begin."""
+    options: dict[str, dict[str, str]] = {"source_options": {}, "output_options": {}}
+    if source.servers is None or plan.aggregation is None:
+        return options
+    address = {"kafka.bootstrap.servers": source.servers}
+    if source.begin is not None:
+        begin = json.dumps({plan.sink.topic: {str(partition): offset for partition, offset in source.begin.items()}})
+        options["source_options"] = {**address, "startingOffsets": begin}
+    if plan.aggregation.output.kind == "kafka":
+        options["output_options"] = address
+    return options
+
+
+def _conclude(context: Context, plan: Plan, outcome: Outcome, start: int, audit: dict[str, int | None]) -> None:
+    """Answers, results and verdict into the run directory, and on the terminal."""
+    directory, metrics = context.directory, plan.answers.metrics
+    say("computing the answers …")
+    expected = expected_windows(plan, start, outcome.progress.generated)
+    expected.write_parquet(directory.answers)
+    results = merge_batches(directory.batches, plan.answers.output_mode, metrics)
+    results.write_parquet(directory.results)
+    content = verdict(
+        compare(expected, results, metrics), audit, audit_faults(audit), complete=not outcome.interrupted
+    )
+    write_json(content, directory.verdict)
+    show_verdict(content, read_json(directory.manifest), directory.path)

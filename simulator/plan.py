@@ -1,0 +1,229 @@
+"""The plan: all that a run is, as frozen data that is written once, hashed, and read by both runtimes.
+
+Canonical form: JSON with sorted keys and no spaces. `hash` is the SHA-256 of the canonical form of the rest. The plan has no
+wall clock and no machine in it: the same configuration gives the same plan everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jsonschema
+from pydantic import Field
+
+from simulator.errors import BadConfigError
+from simulator.market.dynamics import Dynamics
+from simulator.parameters import Parameters
+
+PLAN_VERSION = 1
+SCHEMA_FILE = "plan.schema.json"
+
+
+class SymbolPlan(Parameters):
+    """One symbol of the market."""
+
+    name: str = Field(description="the symbol, also the key of its records")
+    rate: float = Field(description="mean events per simulated second")
+    opening_ticks: float = Field(description="opening price in ticks, not rounded")
+    tick: int = Field(description="the tick in units of 10^-price_decimals")
+    volume_scale: float = Field(description="c in volume = 1 + floor(c Exp(1)), geometric with the symbol's mean")
+
+
+class MarketPlan(Parameters):
+    """What happens in the market."""
+
+    price_decimals: int = Field(description="prices are integers times 10^-price_decimals")
+    rate: float = Field(description="mean events per simulated second over all symbols")
+    arrivals: str = Field(description="name of the arrival process")
+    rotating: bool = Field(description="whether all symbols have the same share of the rate, so that they can take turns")
+    dynamics: Annotated[Dynamics, Field(discriminator="kind", description="the price process and its parameters")]
+    symbols: list[SymbolPlan]
+
+
+class ClockPlan(Parameters):
+    """How simulated time becomes event time and wall time."""
+
+    speed: float | None = Field(description="simulated seconds per second of wall time; null: unpaced")
+    start: int | None = Field(description="event time of the first instant, microseconds since 1970; null: when the run starts")
+
+
+class EventPlan(Parameters):
+    """How an event is written."""
+
+    time_format: Literal["rfc3339", "epoch_micros", "epoch_millis"]
+    names: dict[str, str] = Field(description="standard field name to name in the payload")
+    order: list[str] = Field(description="standard field names in the order in which they are written")
+    json_schema: dict[str, Any] = Field(description="JSON Schema of the payload")
+
+
+class SinkPlan(Parameters):
+    """Where events go."""
+
+    kind: Literal["kafka", "file", "stdout"]
+    topic: str | None = None
+    partitions: int | None = None
+    replication_factor: int | None = None
+    client: dict[str, str | int | float | bool] = Field(default_factory=dict, description="librdkafka properties")
+    format: Literal["ndjson", "parquet"] | None = None
+    path: str | None = None
+    file_span: int | None = Field(default=None, description="simulated microseconds in a file")
+    skew: int | None = Field(
+        default=None,
+        description="simulated microseconds by which a record may overtake an older one; null: the sink keeps the order",
+    )
+
+
+class ObservationPlan(Parameters):
+    """Counts taken while a view's rows pass."""
+
+    name: str
+    metrics: dict[str, str] = Field(description="name to Spark SQL aggregate")
+
+
+class WatermarkPlan(Parameters):
+    """The event-time column and how late it may be."""
+
+    column: str
+    delay: str
+
+
+class ViewPlan(Parameters):
+    """One step of the pipeline: a query over the views before it."""
+
+    view: str
+    sql: str
+    watermark: WatermarkPlan | None = None
+    deduplicate: list[str] | None = None
+    observe: ObservationPlan | None = None
+
+
+class SourcePlan(Parameters):
+    """Where the pipeline reads: the view `records`."""
+
+    format: str
+    options: dict[str, str]
+    ddl: str | None = Field(description="schema of a source that has none of its own")
+    path: str | None = Field(description="folder of a file source; relative to the run directory")
+
+
+class OutputPlan(Parameters):
+    """Where the pipeline writes the rows of its last view."""
+
+    kind: Literal["console", "parquet", "kafka"]
+    mode: Literal["update", "append"]
+    columns: list[str] = Field(description="Spark SQL expressions of what is written")
+    order: list[str] = Field(description="columns that sort a printed batch")
+    rows: int | None = None
+    path: str | None = None
+    options: dict[str, str]
+
+
+class AggregationPlan(Parameters):
+    """All that `pipelines` reads."""
+
+    spark: dict[str, str] = Field(description="Spark properties")
+    source: SourcePlan
+    views: list[ViewPlan] = Field(description="in order; the last one holds the result")
+    dead_letters: ViewPlan = Field(description="the records that were rejected, and why")
+    trigger: str = Field(description="time between micro-batches")
+    output: OutputPlan
+
+
+class WindowPlan(Parameters):
+    """The windows, in microseconds."""
+
+    kind: Literal["sliding", "tumbling", "session"]
+    size: int = Field(description="length of a window; of a session: the gap that ends it")
+    slide: int = Field(description="from one window's start to the next; of a session: not used")
+    watermark: int
+
+
+class AnswersPlan(Parameters):
+    """What the result is compared with."""
+
+    window: WindowPlan
+    output_mode: Literal["update", "append"]
+    metrics: list[str]
+
+
+class Plan(Parameters):
+    """A whole run."""
+
+    version: Literal[1]
+    hash: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the canonical form of everything else")
+    seed: int
+    duration: int | None = Field(description="simulated microseconds; null: without end")
+    market: MarketPlan
+    clock: ClockPlan
+    event: EventPlan
+    sink: SinkPlan
+    aggregation: AggregationPlan | None = Field(description="null: the events go where no pipeline reads them")
+    answers: AnswersPlan
+
+
+def canonical(content: Any) -> str:  # noqa: ANN401  # any JSON value
+    """The canonical JSON text of a value."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(content: dict[str, Any]) -> str:
+    """SHA-256 of the canonical form of a plan's content, without its `hash`."""
+    rest = {key: value for key, value in content.items() if key != "hash"}
+    return hashlib.sha256(canonical(rest).encode()).hexdigest()
+
+
+def seal(content: dict[str, Any]) -> Plan:
+    """The plan of the given content, with its hash, in the form that reading it back gives."""
+    plain = json.loads(canonical(content))
+    return Plan.model_validate({**plain, "hash": content_hash(plain)})
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of `plan.json`, as `simulator/plan.schema.json` holds it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Plan.model_json_schema()}
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan, readable and with sorted keys; it appears whole or not at all.
+
+    Raises:
+        jsonschema.ValidationError: the plan breaks its own schema: a fault of this program.
+    """
+    content = plan.model_dump(mode="json")
+    _validator().validate(content)
+    text = json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan and check that it is whole and unaltered.
+
+    Raises:
+        BadConfigError: no such file, no JSON, not of the schema, or changed since it was written.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise BadConfigError(f"{path}: is not a plan (no valid JSON: {error})") from None
+    fault = next(_validator().iter_errors(content), None)
+    if fault is not None:
+        raise BadConfigError(f"{path}: is not a plan ({fault.json_path}: {_short(fault.message)})")
+    if content["hash"] != content_hash(content):
+        raise BadConfigError(f"{path}: was altered since it was written (its content does not have its hash); compile it again")
+    return Plan.model_validate(content)
+
+
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads((files("simulator") / SCHEMA_FILE).read_text(encoding="utf-8")))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + " …"  # noqa: PLR2004  # one line of a terminal or two

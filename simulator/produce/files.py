@@ -1,0 +1,99 @@
+"""The file sink: NDJSON or Parquet files that appear only when they are complete."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+import polars as pl
+
+from simulator.encode.frame import payload_frame
+from simulator.encode.json import encode
+from simulator.market.events import Events
+from simulator.plan import Plan
+from simulator.produce.sink import Sink
+
+
+class FileSink(Sink):
+    """Cuts the stream in files of a fixed simulated span; file n holds the events of span n.
+
+    Readers, Spark among them, pass over names that begin with a dot: a file gets its name when it is whole and on disk.
+    """
+
+    suffix: str
+
+    def __init__(self, plan: Plan, start: int, directory: Path) -> None:
+        """Write below `directory`; `start` is the market's first instant, microseconds since 1970."""
+        self._plan, self._start = plan, start
+        self._span = (plan.sink.file_span or 1) * 1000
+        self._folder = directory / (plan.sink.path or "events")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._number = 0
+        self._pieces: list[Sequence[Any]] = []
+
+    def send(self, events: Events, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
+        position = 0
+        spans = events.time // self._span
+        while position < len(events):
+            number = int(spans[position])
+            if number != self._number:
+                self.flush()
+                self._number = number
+            end = int(spans.searchsorted(number, side="right"))
+            self._pieces.append(items[position:end])
+            position = end
+
+    def flush(self) -> None:
+        """Complete the present file. Later events of the same span go to a further file of that span."""
+        count = self.queued
+        if not count:
+            return
+        name = f"part-{self._number:06d}"
+        same = len(list(self._folder.glob(f"{name}*.{self.suffix}")))
+        final_path = self._folder / f"{name}-{same:03d}.{self.suffix}"
+        part = self._folder / f".{final_path.name}.part"
+        self._write(part, self._pieces)
+        with part.open("rb") as handle:
+            os.fsync(handle.fileno())
+        part.replace(final_path)
+        self._pieces = []
+        self.acked += count
+
+    @abstractmethod
+    def _write(self, path: Path, pieces: list[Sequence[Any]]) -> None:
+        """Write one whole file."""
+
+    @property
+    def queued(self) -> int:  # noqa: D102  # inherited
+        return sum(len(piece) for piece in self._pieces)
+
+
+@final
+class NdjsonSink(FileSink):
+    """One JSON object a line."""
+
+    suffix = "ndjson"
+
+    def encode(self, events: Events) -> list[bytes]:  # noqa: D102  # inherited
+        return encode(events, self._plan, self._start)
+
+    def _write(self, path: Path, pieces: list[Sequence[Any]]) -> None:
+        with path.open("wb") as handle:
+            handle.writelines(line + b"\n" for piece in pieces for line in piece)
+
+
+@final
+class ParquetSink(FileSink):
+    """Typed columns; the time as a UTC timestamp of microseconds, or the integer that the event's time format names."""
+
+    suffix = "parquet"
+
+    def encode(self, events: Events) -> Sequence[Any]:  # noqa: D102  # inherited
+        frame: Sequence[Any] = payload_frame(events, self._plan, self._start)  # type: ignore[assignment]  # rows can be sliced
+        return frame
+
+    def _write(self, path: Path, pieces: list[Any]) -> None:
+        pl.concat(pieces).write_parquet(path)

@@ -1,0 +1,32 @@
+"""The memory sink: keeps the lines, for tests and for users who embed the market in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from simulator.encode.json import encode
+from simulator.market.events import Events
+from simulator.plan import Plan
+from simulator.produce.sink import Sink
+
+
+@final
+class MemorySink(Sink):
+    """Keeps every line in `lines`."""
+
+    def __init__(self, plan: Plan, start: int) -> None:
+        """`start` is the market's first instant, microseconds since 1970."""
+        self._plan, self._start = plan, start
+        self.lines: list[bytes] = []
+        self.flushes = 0
+
+    def encode(self, events: Events) -> list[bytes]:  # noqa: D102  # inherited
+        return encode(events, self._plan, self._start)
+
+    def send(self, events: Events, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
+        self.lines.extend(items)
+        self.acked += len(events)
+
+    def flush(self) -> None:  # noqa: D102  # inherited
+        self.flushes += 1

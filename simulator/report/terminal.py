@@ -1,0 +1,93 @@
+"""What a user sees in the terminal: progress on stderr while a run goes on, tables and the verdict on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from simulator.plan import Plan
+    from simulator.produce.producer import Progress as Standing
+
+_STYLES = {"match": "bold green", "mismatch": "bold red", "incomplete": "bold yellow"}
+
+
+def say(message: str) -> None:
+    """A line about what goes on, for people: on stderr, and only where one is watching."""
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        console.print(message, style="dim", soft_wrap=True)
+
+
+def show_table(text: str) -> None:
+    """A micro-batch of windows, on stdout."""
+    sys.stdout.write(text.rstrip("\n") + "\n\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def producing(plan: Plan) -> Iterator[Callable[[Standing], None]]:
+    """A progress line while events are sent: events, rate asked and held, lag behind schedule, queue.
+
+    Quiet when stderr is not a terminal.
+    """
+    console = Console(stderr=True)
+    asked = plan.market.rate * plan.clock.speed if plan.clock.speed else None
+    columns = (
+        TextColumn("[bold]producing"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[standing]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, refresh_per_second=5, disable=not console.is_terminal) as bar:
+        total = None if plan.duration is None else plan.duration / 1e6
+        task = bar.add_task("", total=total, standing="")
+
+        def report(standing: Standing) -> None:
+            bar.update(task, completed=standing.market_time, standing=standing_line(standing, asked))
+
+        yield report
+
+
+def standing_line(standing: Standing, asked: float | None) -> str:
+    """Events, rates, lag and queue in one line."""
+    rates = f"{standing.rate:,.0f}/s" if asked is None else f"{standing.rate:,.0f}/s of {asked:,.0f}/s asked"
+    return f"{standing.generated:,} events  {rates}  lag {standing.lag * 1000:,.0f} ms  queue {standing.queued:,}"
+
+
+def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], directory: object) -> None:
+    """The end of a run: accounts, the first differences, and the status as the last line."""
+    console = Console(highlight=False, soft_wrap=True)
+    windows, audit = verdict["windows"], verdict["audit"]
+    if audit:
+        stages = [f"{name} {count:,}" for name, count in audit.items() if count is not None]
+        console.print("audit    " + " · ".join(stages))
+    for fault in verdict["audit_faults"]:
+        console.print(f"         {fault}", style="red", markup=False)
+    counts = " · ".join(f"{name} {count:,}" for name, count in windows.items())
+    console.print(f"windows  {counts}")
+    if verdict["first_mismatches"]:
+        console.print(_mismatches(verdict["first_mismatches"]))
+    held, asked = manifest["rate"]["held"], manifest["rate"]["asked"]
+    lag = manifest["largest_lag_seconds"]
+    pace = f"held {held:,.1f}/s of {asked:,.1f}/s asked · largest lag {lag * 1000:,.0f} ms" if asked else f"held {held:,.0f}/s"
+    console.print(f"rate     {pace}")
+    console.print(f"digest   {manifest['stream_digest']}")
+    console.print(f"run      {directory}", markup=False)
+    console.print(verdict["status"], style=_STYLES[verdict["status"]])
+
+
+def _mismatches(rows: list[Mapping[str, Any]]) -> Table:
+    table = Table(title="first differences", title_justify="left")
+    for heading in ("window.start", "window.end", "symbol", "what", "metric", "expected", "actual"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        cells = (row["window_start"], row["window_end"], row["symbol"], row["kind"])
+        table.add_row(*(str(cell) for cell in (*cells, row.get("metric", ""), row.get("expected", ""), row.get("actual", ""))))
+    return table

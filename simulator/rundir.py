@@ -1,0 +1,81 @@
+"""The run directory: its files by name, and writing them so that none is ever half there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import BadConfigError
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """What was run."""
+        return self.path / "plan.json"
+
+    @property
+    def manifest(self) -> Path:
+        """How to get the same run again, and what it counted."""
+        return self.path / "manifest.json"
+
+    @property
+    def verdict(self) -> Path:
+        """Whether the results are right."""
+        return self.path / "verdict.json"
+
+    @property
+    def answers(self) -> Path:
+        """The expected windows."""
+        return self.path / "answers.parquet"
+
+    @property
+    def results(self) -> Path:
+        """The windows that Spark gave."""
+        return self.path / "results.parquet"
+
+    @property
+    def batches(self) -> Path:
+        """The rows of each micro-batch, as Spark gave them."""
+        return self.path / "batches"
+
+    @property
+    def broker(self) -> Path:
+        """The embedded broker's folder."""
+        return self.path / "broker"
+
+    @property
+    def spark_log(self) -> Path:
+        """What Spark logged."""
+        return self.path / "spark.log"
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write a JSON file that appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run directory.
+
+    Raises:
+        BadConfigError: it is not there or no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadConfigError(f"{path}: cannot be read ({error.strerror}); is this the directory of a finished run?") from None
+    except ValueError as error:
+        raise BadConfigError(f"{path}: is no valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise BadConfigError(f"{path}: is no JSON object")
+    return content

@@ -1,0 +1,337 @@
+"""The typed configuration: one model per option of the groups in `conf/`, and `Specification` over all of them.
+
+Units are in the YAML files, beside each key. Checks that look at one group live here, as validators; checks across groups
+live in `checks.py`. `read_specification` reports every fault at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from simulator.errors import BadConfigError
+from simulator.diagnosis import describe
+from simulator.market.arrivals import Arrivals
+from simulator.market.dynamics import Dynamics
+from simulator.metrics import METRICS
+from simulator.parameters import Parameters
+
+Positive = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+# What Kafka accepts as a topic's name.
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+# Weights are written with few digits; their sum is not 1 to the last bit.
+WEIGHT_TOLERANCE = 1e-9
+Text = Annotated[str, Field(min_length=1)]
+# Longer spans would leave int64 nanoseconds: 100 years of 365.25 days.
+Seconds = Annotated[float, Field(gt=0, le=3_155_760_000)]
+
+
+class Ticker(Parameters):
+    """What sets one named symbol apart; a key left out takes the group's value."""
+
+    price: Positive | None = None
+    tick_size: Positive | None = None
+    mean_volume: Annotated[float, Field(ge=1)] | None = None
+    weight: Annotated[float, Field(gt=0, le=1)] | None = None
+    rate: Positive | None = None
+
+
+class Symbols(Parameters):
+    """`conf/symbols`: patterned symbols and tickers by name."""
+
+    count: Annotated[int, Field(ge=0, le=100_000)]
+    pattern: str
+    price: Positive
+    tick_size: Positive
+    mean_volume: Annotated[float, Field(ge=1)]
+    tickers: dict[Text, Ticker]
+
+    @field_validator("pattern")
+    @classmethod
+    def _formats_a_number(cls, pattern: str) -> str:
+        try:
+            names = {pattern % number for number in (0, 1)}
+        except (TypeError, ValueError):
+            names = set()
+        if len(names) != 2:  # noqa: PLR2004  # two numbers must give two names
+            raise ValueError("must hold one printf conversion of an integer, as SYM%03d does")
+        return pattern
+
+    @field_validator("tickers")
+    @classmethod
+    def _share_the_market(cls, tickers: dict[str, Ticker], info: ValidationInfo) -> dict[str, Ticker]:
+        count = info.data.get("count", 0) + len(tickers)
+        if "count" in info.data and count == 0:
+            raise ValueError("needs at least one symbol here when symbols.count=0")
+        weights = [ticker.weight for ticker in tickers.values() if ticker.weight is not None]
+        rates = [ticker.rate for ticker in tickers.values() if ticker.rate is not None]
+        for name, given in (("weight", weights), ("rate", rates)):
+            if given and len(given) < count:
+                raise ValueError(f"{len(given)} of {count} symbols have a {name}; give all of them one, or none")
+        if weights and rates:
+            raise ValueError("symbols have weights and rates; give one of the two")
+        if weights and not math.isclose(math.fsum(weights), 1.0, abs_tol=WEIGHT_TOLERANCE):
+            raise ValueError(f"the weights sum to {math.fsum(weights):.12g}; they must sum to 1")
+        return tickers
+
+
+class Clock(Parameters):
+    """`conf/clock`: how simulated time maps to the wall clock."""
+
+    kind: Literal["realtime", "accelerated", "unpaced"]
+    speed: Positive | None
+    start: str | None
+
+    @field_validator("speed")
+    @classmethod
+    def _has_a_pace(cls, speed: float | None, info: ValidationInfo) -> float | None:
+        if (speed is None) != (info.data.get("kind") == "unpaced"):
+            raise ValueError("must be null for clock.kind=unpaced, and a number > 0 for the others")
+        return speed
+
+    @field_validator("start")
+    @classmethod
+    def _is_an_instant(cls, start: str | None, info: ValidationInfo) -> str | None:
+        if start is None:
+            if info.data.get("kind") != "realtime":
+                raise ValueError("must be an RFC 3339 time such as 2025-01-02T14:30:00Z; null is for clock.kind=realtime")
+            return start
+        try:
+            instant = datetime.fromisoformat(start.replace("Z", "+00:00"))
+        except ValueError:
+            instant = None
+        if instant is None or instant.utcoffset() != timedelta(0):
+            raise ValueError("must be an RFC 3339 time in UTC such as 2025-01-02T14:30:00Z")
+        if not datetime.fromisoformat("1970-01-01T00:00:00+00:00") <= instant:
+            raise ValueError("must not lie before 1970")
+        return start
+
+
+class EventNames(Parameters):
+    """The payload's name of each field."""
+
+    symbol: Text
+    seq: Text
+    event_time: Text
+    price: Text
+    volume: Text
+
+
+class Event(Parameters):
+    """`conf/event`: how an event is written."""
+
+    time_format: Literal["rfc3339", "epoch_micros", "epoch_millis"]
+    names: EventNames
+
+    @field_validator("names")
+    @classmethod
+    def _are_distinct(cls, names: EventNames) -> EventNames:
+        values = list(names.model_dump().values())
+        # Spark compares field names without regard to case.
+        if len({value.lower() for value in values}) != len(values):
+            raise ValueError("must be distinct, also without regard to case")
+        return names
+
+
+class EmbeddedBroker(Parameters):
+    """`conf/broker/embedded.yaml`."""
+
+    kind: Literal["embedded"]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    port: Port | None
+    keep: bool
+    heap: Annotated[int, Field(ge=128)]
+    timeout: Seconds
+
+
+class ExternalBroker(Parameters):
+    """`conf/broker/external.yaml`."""
+
+    kind: Literal["external"]
+    bootstrap_servers: Annotated[str, Field(pattern=r"^[^,\s]+:\d+(,[^,\s]+:\d+)*$")]
+    timeout: Seconds
+
+
+class KafkaSink(Parameters):
+    """`conf/sink/kafka.yaml`."""
+
+    kind: Literal["kafka"]
+    topic: TopicName
+    partitions: Annotated[int, Field(ge=1, le=10_000)]
+    replication_factor: Annotated[int, Field(ge=1, le=100)]
+    acks: Literal["all", 0, 1]
+    idempotence: bool
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"]
+    linger: Annotated[float, Field(ge=0, le=900_000)]
+    delivery_timeout: Seconds
+
+    @field_validator("topic")
+    @classmethod
+    def _is_no_dot(cls, topic: str) -> str:
+        if topic in {".", ".."}:
+            raise ValueError("is a name that Kafka refuses")
+        return topic
+
+    @field_validator("idempotence")
+    @classmethod
+    def _needs_all_acks(cls, idempotence: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  # pydantic's signature
+        if idempotence and info.data.get("acks", "all") != "all":
+            raise ValueError("needs sink.acks=all; set sink.idempotence=false for weaker acknowledgements")
+        return idempotence
+
+
+class FileSink(Parameters):
+    """`conf/sink/file.yaml`."""
+
+    kind: Literal["file"]
+    format: Literal["ndjson", "parquet"]
+    path: Text
+    seconds_per_file: Seconds
+
+
+class StdoutSink(Parameters):
+    """`conf/sink/stdout.yaml`."""
+
+    kind: Literal["stdout"]
+
+
+class SlidingWindow(Parameters):
+    """`conf/window/sliding.yaml`."""
+
+    kind: Literal["sliding"]
+    size: Seconds
+    slide: Seconds
+    watermark: Annotated[float, Field(ge=0, le=3_155_760_000)]
+    deduplicate: bool
+
+    @field_validator("slide")
+    @classmethod
+    def _leaves_no_gap(cls, slide: float, info: ValidationInfo) -> float:
+        size = info.data.get("size")
+        if size is not None and slide > size:
+            raise ValueError(f"must not be more than window.size={size:g}, or events would fall in no window")
+        return slide
+
+
+class TumblingWindow(Parameters):
+    """`conf/window/tumbling.yaml`."""
+
+    kind: Literal["tumbling"]
+    size: Seconds
+    watermark: Annotated[float, Field(ge=0, le=3_155_760_000)]
+    deduplicate: bool
+
+
+class SessionWindow(Parameters):
+    """`conf/window/session.yaml`."""
+
+    kind: Literal["session"]
+    gap: Seconds
+    watermark: Annotated[float, Field(ge=0, le=3_155_760_000)]
+    deduplicate: bool
+
+
+class Metrics(Parameters):
+    """`conf/metrics`: the result's columns."""
+
+    names: Annotated[list[str], Field(min_length=1)]
+
+    @field_validator("names")
+    @classmethod
+    def _are_known(cls, names: list[str]) -> list[str]:
+        unknown = [name for name in names if name not in METRICS]
+        if unknown:
+            raise ValueError(f"holds unknown {', '.join(unknown)}; allowed: {', '.join(METRICS)}")
+        if len(set(names)) != len(names):
+            raise ValueError("must not name a metric twice")
+        return names
+
+
+class ConsoleOutput(Parameters):
+    """`conf/output/console.yaml`."""
+
+    kind: Literal["console"]
+    mode: Literal["update", "append"]
+    rows: Annotated[int, Field(ge=1)]
+
+
+class ParquetOutput(Parameters):
+    """`conf/output/parquet.yaml`."""
+
+    kind: Literal["parquet"]
+    mode: Literal["update", "append"]
+    path: Text
+
+
+class KafkaOutput(Parameters):
+    """`conf/output/kafka.yaml`."""
+
+    kind: Literal["kafka"]
+    mode: Literal["update", "append"]
+    topic: TopicName
+
+
+class Spark(Parameters):
+    """The section `spark` of `conf/config.yaml`."""
+
+    master: Annotated[str, Field(pattern=r"^(local(\[(\d+|\*)(, *\d+)?\])?|spark://.+|k8s://.+|yarn)$")]
+    connector: Annotated[str, Field(pattern=r"^[^:\s,]+:[^:\s,]+:[^:\s,]+$")]
+    starting_offsets: Literal["earliest", "latest"]
+    trigger: Annotated[float, Field(ge=0)] | None
+    shuffle_partitions: Annotated[int, Field(ge=1)] | None
+    max_offsets_per_trigger: Annotated[int, Field(ge=1)] | None
+    ui: bool
+    timeout: Seconds
+    conf: dict[str, str | int | float | bool]
+
+
+Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce"]
+
+
+class Specification(Parameters):
+    """The whole configuration of one run."""
+
+    mode: Mode
+    # SeedSequence takes any non-negative integer; 128 bits are all that it can tell apart.
+    seed: Annotated[int, Field(ge=0, lt=2**128)]
+    rate: Annotated[float, Field(gt=0, le=100_000_000)] | None
+    duration: Seconds | None
+    topic: TopicName
+    events: Annotated[int, Field(ge=1)]
+    run: str | None
+    results: str | None
+    symbols: Symbols
+    dynamics: Annotated[Dynamics, Field(discriminator="kind")]
+    arrivals: Annotated[Arrivals, Field(discriminator="kind")]
+    clock: Clock
+    event: Event
+    broker: Annotated[EmbeddedBroker | ExternalBroker, Field(discriminator="kind")]
+    sink: Annotated[KafkaSink | FileSink | StdoutSink, Field(discriminator="kind")]
+    window: Annotated[SlidingWindow | TumblingWindow | SessionWindow, Field(discriminator="kind")]
+    metrics: Metrics
+    output: Annotated[ConsoleOutput | ParquetOutput | KafkaOutput, Field(discriminator="kind")]
+    spark: Spark
+
+
+Check = Callable[[Specification], "list[str]"]
+
+
+def read_specification(config: Mapping[str, Any], checks: tuple[Check, ...] = ()) -> Specification:
+    """The typed form of a composed configuration.
+
+    Raises:
+        BadConfigError: with one line per fault: the key's full path, the value, what is allowed.
+    """
+    try:
+        specification = Specification.model_validate(config)
+    except ValidationError as error:
+        raise BadConfigError(describe(error, Specification)) from None
+    faults = [fault for check in checks for fault in check(specification)]
+    if faults:
+        raise BadConfigError(faults)
+    return specification

@@ -1,0 +1,32 @@
+"""Random streams keyed by name.
+
+One stream a symbol and purpose: what one purpose draws moves no other, and a symbol's streams do not depend on which other
+symbols there are. Names are hashed with BLAKE2b, never with `hash()`, which differs from process to process.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+from numpy.random import Generator, Philox, SeedSequence
+
+
+def words(name: str) -> tuple[int, ...]:
+    """Four 32-bit words that stand for a name: its 128-bit BLAKE2b digest, little endian."""
+    digest = blake2b(name.encode(), digest_size=16).digest()
+    return tuple(np.frombuffer(digest, dtype="<u4").tolist())
+
+
+def stream(seed: int, symbol: str, purpose: str) -> Generator:
+    """The random stream of one symbol and one purpose.
+
+    Philox4x64-10 keyed by `SeedSequence(seed, spawn_key=(words(symbol), words(purpose)))`. Drawing n numbers and then m gives
+    the same values as drawing n + m at once, so batch sizes do not matter.
+    """
+    return Generator(Philox(SeedSequence(seed, spawn_key=words(symbol) + words(purpose))))
+
+
+def streams(seed: int, symbols: list[str], purpose: str) -> list[Generator]:
+    """One stream for each symbol, all for the same purpose."""
+    return [stream(seed, symbol, purpose) for symbol in symbols]

@@ -1,0 +1,113 @@
+"""The generated Spark SQL: from raw records to windows. Pure text; nothing here runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulator.metrics import METRICS
+
+KEYS = ("window_start", "window_end", "symbol")
+FIELDS = ("symbol", "seq", "event_time", "price", "volume")
+
+_CORRUPT = "_corrupt_record"
+_SPARK_TYPES = {"string": "STRING", "integer": "BIGINT", "number": "DOUBLE"}
+_TIMES = {"epoch_micros": "timestamp_micros({})", "epoch_millis": "timestamp_millis({})", "rfc3339": "{}"}
+
+
+def identifier(name: str) -> str:
+    """A quoted Spark SQL identifier."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """A quoted Spark SQL string."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def interval(microseconds: int) -> str:
+    """A duration as Spark reads it, in the largest unit that holds it whole."""
+    for unit, size in (("second", 1_000_000), ("millisecond", 1_000)):
+        if microseconds % size == 0:
+            amount = microseconds // size
+            return f"{amount} {unit}" + ("" if amount == 1 else "s")
+    return f"{microseconds} microseconds"
+
+
+def ddl(json_schema: Mapping[str, Any]) -> str:
+    """The Spark DDL of a payload, from its JSON Schema."""
+    columns = []
+    for name, field in json_schema["properties"].items():
+        is_time = field.get("format") == "date-time"
+        columns.append(f"{identifier(name)} {'TIMESTAMP' if is_time else _SPARK_TYPES[field['type']]}")
+    return ", ".join(columns)
+
+
+def parse_json(json_schema: Mapping[str, Any], names: Mapping[str, str], time_format: str, where: Sequence[str]) -> str:
+    """Records to typed columns; `rejected` tells the records that are no events.
+
+    Args:
+        json_schema: of the payload.
+        names: standard field name to payload name.
+        time_format: how the time is written.
+        where: columns of the records that say where each came from.
+    """
+    fields = {field: f"event.{identifier(names[field])}" for field in FIELDS}
+    fields["event_time"] = _TIMES[time_format].format(fields["event_time"])
+    select = ",\n  ".join(f"{expression} AS {field}" for field, expression in fields.items())
+    complete = " AND ".join(f"event.{identifier(names[field])} IS NOT NULL" for field in FIELDS)
+    schema = f"{ddl(json_schema)}, {identifier(_CORRUPT)} STRING"
+    options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '{_CORRUPT}', 'allowNonNumericNumbers', 'false')"
+    origin = ", ".join(where)
+    return f"""SELECT
+  {select},
+  event IS NULL OR event.{_CORRUPT} IS NOT NULL OR NOT ({complete}) AS rejected,
+  CASE
+    WHEN value IS NULL THEN 'null value'
+    WHEN event.{_CORRUPT} IS NOT NULL THEN 'not an event: ' || {literal(ddl(json_schema))}
+    ELSE 'missing field'
+  END AS reason,
+  value, {origin}
+FROM (
+  SELECT
+    from_json(CAST(value AS STRING), {literal(schema)}, {options}) AS event,
+    value, {origin}
+  FROM records
+)"""
+
+
+def parse_columns(names: Mapping[str, str]) -> str:
+    """Typed columns of a Parquet source to the standard names; a row with a NULL is rejected."""
+    select = ",\n  ".join(f"{identifier(names[field])} AS {field}" for field in FIELDS)
+    complete = " AND ".join(f"{identifier(names[field])} IS NOT NULL" for field in FIELDS)
+    # Spark's defaults would hide the field that is NULL, and cut times to milliseconds.
+    options = "map('ignoreNullFields', 'false', 'timestampFormat', 'yyyy-MM-dd\\'T\\'HH:mm:ss.SSSSSSXXX')"
+    return f"""SELECT
+  {select},
+  NOT ({complete}) AS rejected,
+  'missing field' AS reason,
+  to_json(struct(* EXCEPT (file)), {options}) AS value, file
+FROM records"""
+
+
+def accepted() -> str:
+    """The events among the parsed records."""
+    return f"SELECT {', '.join(FIELDS)}\nFROM parsed\nWHERE NOT rejected"  # noqa: S608  # constant names
+
+
+def dead_letters(where: Sequence[str]) -> str:
+    """The rejected records as they came, with the reason and where they were."""
+    return f"SELECT value, reason, {', '.join(where)}\nFROM parsed\nWHERE rejected"  # noqa: S608  # constant names
+
+
+def aggregate(window: str, metrics: Sequence[str]) -> str:
+    """The windows: one row a window and symbol. `window` is Spark's window expression."""
+    function = window.split("(", 1)[0]
+    columns = ",\n  ".join(f"{METRICS[name].sql} AS {name}" for name in metrics)
+    return f"""SELECT
+  {function}.start AS window_start,
+  {function}.end AS window_end,
+  symbol,
+  {columns}
+FROM events
+GROUP BY {window}, symbol"""  # noqa: S608  # the parts are declared in this program

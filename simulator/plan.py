@@ -178,8 +178,9 @@ def content_hash(content: dict[str, Any]) -> str:
 
 def seal(content: dict[str, Any]) -> Plan:
     """The plan of the given content, with its hash, in the form that reading it back gives."""
-    plain = json.loads(canonical(content))
-    return Plan.model_validate({**plain, "hash": content_hash(plain)})
+    draft = Plan.model_validate({**content, "hash": "0" * 64})
+    # Of the dump, not of the content: reading makes 1 a 1.0 where a float is meant.
+    return draft.model_copy(update={"hash": content_hash(draft.model_dump(mode="json"))})
 
 
 def json_schema() -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _REQUEST_TIMEOUT_SECONDS = 10.0
 _LEADERS_TIMEOUT_SECONDS = 10.0
+_LEADER_ERRORS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
 _POLL_SECONDS = 0.05
 # The broker's answers that only another configuration can change, and the key that each is about.
 _REFUSALS = {
@@ -102,8 +103,20 @@ def end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library does not declare it
     asked = {TopicPartition(topic, partition.id): latest for partition in partitions}
     with _translated(topic):
+        return _latest_offsets(admin, asked)
+
+
+def _latest_offsets(admin: AdminClient, asked: dict[TopicPartition, OffsetSpec]) -> dict[int, int]:
+    """Ask until every leader answers: a new topic's leaders are named before they know it themselves."""
+    deadline = time.monotonic() + _LEADERS_TIMEOUT_SECONDS
+    while True:
         answers = admin.list_offsets(asked, request_timeout=_REQUEST_TIMEOUT_SECONDS)
-        return {where.partition: answer.result().offset for where, answer in answers.items()}
+        try:
+            return {where.partition: answer.result().offset for where, answer in answers.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADER_ERRORS or time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def delete_topic(bootstrap_servers: str, topic: str) -> None:

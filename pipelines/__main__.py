@@ -36,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description="Run the aggregation of a plan on Spark.")
     parser.add_argument("plan", type=Path, nargs="?", help="plan.json")
-    parser.add_argument(
-        "--directory", type=Path, help="run directory, for checkpoints and files (default: the plan's folder)"
-    )
+    parser.add_argument("--directory", type=Path, help="run directory, for checkpoints and files (default: the plan's folder)")
     parser.add_argument(
         "--source-option",
         type=_option,

@@ -85,10 +85,7 @@ class Stream:
         status = self._query.status
         if status["message"].startswith("Waiting"):  # for data or for the next trigger: the source was looked at
             return True
-        return (
-            status["message"] == "Processing new data"
-            and time.monotonic() - self._started > _FIRST_BATCH_PATIENCE_SECONDS
-        )
+        return status["message"] == "Processing new data" and time.monotonic() - self._started > _FIRST_BATCH_PATIENCE_SECONDS
 
     def failure(self) -> str | None:
         """Why the query ended by itself, as one line; None if it did not."""

@@ -90,6 +90,4 @@ def _chosen_directory() -> Path:
 
 
 def _unusable(directory: Path, reason: str) -> UnreachableError:
-    return UnreachableError(
-        f"cannot use the cache folder {directory}: {reason}; set {CACHE_VARIABLE} to a writable folder"
-    )
+    return UnreachableError(f"cannot use the cache folder {directory}: {reason}; set {CACHE_VARIABLE} to a writable folder")

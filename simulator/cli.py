@@ -88,6 +88,8 @@ def _run(config: DictConfig) -> int:
 
 
 def _tell(error: object) -> None:
-    _LOG.error("%s", error)
+    """One line per fault on stderr; inside a job Hydra's log has it too."""
+    if _LOG.hasHandlers():  # before a job there is no log, and Python's last resort is stderr once more
+        _LOG.error("%s", error)
     for line in str(error).splitlines():
         sys.stderr.write(f"error: {line}\n")

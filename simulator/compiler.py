@@ -93,7 +93,7 @@ def _decimals(tick: float) -> int:
 
 
 def _volume_scale(mean: float) -> float:
-    """c such that 1 + floor(c Exp(1)) is geometric on 1, 2, … with the given mean: c = -1 / ln(1 - 1/mean)."""
+    """C such that 1 + floor(c Exp(1)) is geometric on 1, 2, … with the given mean: c = -1 / ln(1 - 1/mean)."""
     return 0.0 if mean <= 1 else -1.0 / logarithm(1.0 - 1.0 / mean)
 
 
@@ -184,7 +184,7 @@ def plan_aggregation(specification: Specification, sections: Sections) -> Sectio
 def _views(specification: Specification, sections: Sections, where: list[str]) -> list[Sections]:
     event, window = sections["event"], sections["answers"]["window"]
     if specification.sink.kind == "file" and specification.sink.format == "parquet":
-        parsed = sql.parse_columns(event["names"])
+        parsed = sql.parse_columns(event["names"], event["time_format"])
     else:
         parsed = sql.parse_json(event["json_schema"], event["names"], event["time_format"], where)
     counts = {"read": "count(*)", "rejected": "count_if(rejected)"}
@@ -275,7 +275,13 @@ def _property(value: str | float) -> str:
 def _output(specification: Specification) -> Sections:
     output, metrics = specification.output, specification.metrics.names
     columns = [*sql.KEYS, *metrics]
-    plan: Sections = {"kind": output.kind, "mode": output.mode, "columns": columns, "order": list(sql.KEYS), "options": {}}
+    plan: Sections = {
+        "kind": output.kind,
+        "mode": output.mode,
+        "columns": columns,
+        "order": list(sql.KEYS),
+        "options": {},
+    }
     if output.kind == "console":
         # The headings that the playground had.
         shown = ["window_start AS `window.start`", "window_end AS `window.end`", "symbol", *metrics]

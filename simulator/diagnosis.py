@@ -42,13 +42,11 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 def show(value: object) -> str:
     """A value as a user writes it, cut to one short line."""
-    text = {None: "null", True: "true", False: "false"}.get(value, str(value)) if _is_plain(value) else repr(value)
+    text = str(value) if isinstance(value, (str, float, int)) else repr(value)
+    if value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
     text = text.encode("unicode_escape").decode() if not text.isprintable() else text
     return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  # one line of a terminal
-
-
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, (bool, str, float, int))
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -47,7 +47,7 @@ def _parse(words: list[str]) -> tuple[list[Override], list[str]]:
     for word in words:
         try:
             parsed += OverridesParser.create().parse_overrides([word])
-        except HydraException as error:
+        except HydraException as error:  # noqa: PERF203  # each word is tried, to tell all faults at once
             faults.append(f"{show(word)}: is no override KEY=VALUE ({_first_line(error)})")
     return parsed, faults
 

@@ -87,9 +87,7 @@ class Pipeline:
     def __enter__(self) -> Pipeline:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
     def _read(self, lines: IO[str] | None) -> None:
@@ -124,7 +122,7 @@ class Pipeline:
             return None
         if event["event"] == "error":
             kind = BadConfigError if event["exit_code"] == EXIT_BAD_CONFIG else UnreachableError
-            raise kind(event["message"])
+            raise kind(" ".join(event["message"].split()))
         if event["event"] == "progress":
             self.reports.append(event)
         elif event["event"] == "table":

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from simulator.errors import BadConfigError
 from simulator.diagnosis import describe
+from simulator.errors import BadConfigError
 from simulator.market.arrivals import Arrivals
 from simulator.market.dynamics import Dynamics
 from simulator.metrics import METRICS

@@ -52,9 +52,7 @@ def parse_json(json_schema: Mapping[str, Any], names: Mapping[str, str], time_fo
         time_format: how the time is written.
         where: columns of the records that say where each came from.
     """
-    fields = {field: f"event.{identifier(names[field])}" for field in FIELDS}
-    fields["event_time"] = _TIMES[time_format].format(fields["event_time"])
-    select = ",\n  ".join(f"{expression} AS {field}" for field, expression in fields.items())
+    select = _typed(names, time_format, "event.")
     complete = " AND ".join(f"event.{identifier(names[field])} IS NOT NULL" for field in FIELDS)
     schema = f"{ddl(json_schema)}, {identifier(_CORRUPT)} STRING"
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '{_CORRUPT}', 'allowNonNumericNumbers', 'false')"
@@ -76,9 +74,9 @@ FROM (
 )"""
 
 
-def parse_columns(names: Mapping[str, str]) -> str:
+def parse_columns(names: Mapping[str, str], time_format: str) -> str:
     """Typed columns of a Parquet source to the standard names; a row with a NULL is rejected."""
-    select = ",\n  ".join(f"{identifier(names[field])} AS {field}" for field in FIELDS)
+    select = _typed(names, time_format)
     complete = " AND ".join(f"{identifier(names[field])} IS NOT NULL" for field in FIELDS)
     # Spark's defaults would hide the field that is NULL, and cut times to milliseconds.
     options = "map('ignoreNullFields', 'false', 'timestampFormat', 'yyyy-MM-dd\\'T\\'HH:mm:ss.SSSSSSXXX')"
@@ -90,14 +88,21 @@ def parse_columns(names: Mapping[str, str]) -> str:
 FROM records"""
 
 
+def _typed(names: Mapping[str, str], time_format: str, prefix: str = "") -> str:
+    """The select list from payload names to the standard columns."""
+    fields = {field: prefix + identifier(names[field]) for field in FIELDS}
+    fields["event_time"] = _TIMES[time_format].format(fields["event_time"])
+    return ",\n  ".join(f"{expression} AS {field}" for field, expression in fields.items())
+
+
 def accepted() -> str:
     """The events among the parsed records."""
-    return f"SELECT {', '.join(FIELDS)}\nFROM parsed\nWHERE NOT rejected"  # noqa: S608  # constant names
+    return f"SELECT {', '.join(FIELDS)}\nFROM parsed\nWHERE NOT rejected"
 
 
 def dead_letters(where: Sequence[str]) -> str:
     """The rejected records as they came, with the reason and where they were."""
-    return f"SELECT value, reason, {', '.join(where)}\nFROM parsed\nWHERE rejected"  # noqa: S608  # constant names
+    return f"SELECT value, reason, {', '.join(where)}\nFROM parsed\nWHERE rejected"
 
 
 def aggregate(window: str, metrics: Sequence[str]) -> str:
@@ -110,4 +115,4 @@ def aggregate(window: str, metrics: Sequence[str]) -> str:
   symbol,
   {columns}
 FROM events
-GROUP BY {window}, symbol"""  # noqa: S608  # the parts are declared in this program
+GROUP BY {window}, symbol"""

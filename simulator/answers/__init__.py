@@ -1,0 +1,1 @@
+"""The right answers, and what they are held against."""

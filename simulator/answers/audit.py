@@ -42,9 +42,7 @@ def audit_faults(audit: Audit) -> list[str]:
     steps = [("generated", "acked"), ("acked", "in_topic"), ("in_topic", "read")]
     if audit["in_topic"] is None:
         steps = [("generated", "acked"), ("acked", "read")]
-    faults = [
-        f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps if audit[before] != audit[after]
-    ]
+    faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps if audit[before] != audit[after]]
     parts = ("aggregated", "late_dropped", "duplicates_removed", "rejected")
     total = sum(audit[part] or 0 for part in parts)
     if audit["read"] != total:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from simulator.answers.windows import KEYS
 from simulator.errors import BadConfigError
 
 _TIME = pl.Datetime("us", "UTC")
-_READERS = {
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
     ".csv": pl.read_csv,
     ".ndjson": pl.read_ndjson,
@@ -23,7 +24,7 @@ def merge_batches(folder: Path, output_mode: str, metrics: list[str]) -> pl.Data
     files = sorted(folder.glob("batch-*.parquet"))
     columns = [*KEYS, *metrics]
     if not files:
-        return pl.DataFrame(schema={name: pl.Null for name in columns})
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
     rows = pl.concat([pl.read_parquet(file) for file in files])
     if output_mode == "update":
         rows = rows.unique(KEYS, keep="last", maintain_order=True)

@@ -45,9 +45,7 @@ def compare(expected: pl.DataFrame, actual: pl.DataFrame, metrics: list[str]) ->
 
     Exact metrics must be equal; the others to a relative error of 1e-9. A null or NaN in the results is a difference.
     """
-    schema = {**{name: expected.schema[name] for name in KEYS}, **{name: pl.Float64 for name in metrics}}
-    exact = {name: expected.schema[name] for name in metrics if METRICS[name].exact}
-    actual = actual.cast({**schema, **exact} if actual.height else {**schema}, strict=False)
+    actual = actual.select(pl.col(name).cast(expected.schema[name], strict=False) for name in [*KEYS, *metrics])
     repeated = actual.filter(pl.struct(KEYS).is_duplicated())
     firsts = actual.unique(KEYS, keep="first", maintain_order=True)
     both = expected.join(firsts, on=KEYS, how="inner", suffix="_actual", nulls_equal=True)
@@ -84,8 +82,11 @@ def _same(name: str) -> pl.Expr:
 
 def _differences(wrong: pl.DataFrame, metrics: list[str]) -> list[dict[str, Any]]:
     rows = []
-    for row in wrong.sort(KEYS).head(SHOWN_MISMATCHES).with_columns(_same(name).alias(f"{name}_same") for name in metrics).iter_rows(
-        named=True
+    for row in (
+        wrong.sort(KEYS)
+        .head(SHOWN_MISMATCHES)
+        .with_columns(_same(name).alias(f"{name}_same") for name in metrics)
+        .iter_rows(named=True)
     ):
         name = next(name for name in metrics if not row[f"{name}_same"])
         detail = {"metric": name, "expected": row[name], "actual": _plain(row[f"{name}_actual"])}
@@ -102,7 +103,12 @@ def _described(row: dict[str, Any], kind: str) -> dict[str, Any]:
     def instant(name: str) -> str | None:
         return None if row[name] is None else row[name].isoformat().replace("+00:00", "Z")
 
-    return {"kind": kind, "window_start": instant("window_start"), "window_end": instant("window_end"), "symbol": row["symbol"]}
+    return {
+        "kind": kind,
+        "window_start": instant("window_start"),
+        "window_end": instant("window_end"),
+        "symbol": row["symbol"],
+    }
 
 
 def verdict(comparison: Comparison, audit: dict[str, int | None], faults: list[str], *, complete: bool) -> dict[str, Any]:

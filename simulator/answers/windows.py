@@ -164,4 +164,3 @@ def _no_windows(metrics: list[pl.Expr]) -> pl.DataFrame:
     names = [metric.meta.output_name() for metric in metrics]
     empty = events.group_by("symbol").agg(metrics).select(names)
     return pl.DataFrame(schema=columns).select(KEYS).hstack(empty)
-

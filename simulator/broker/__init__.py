@@ -1,0 +1,1 @@
+"""The embedded Apache Kafka, and what a run asks of any broker."""

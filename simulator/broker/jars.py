@@ -102,9 +102,7 @@ def _fetch_classpath(version: str, folder: Path, on_progress: Callable[[str], No
             "again, or use a broker of your own with broker=external broker.bootstrap_servers=HOST:PORT"
         ) from error
     megabytes = sum(sizes) / _BYTES_PER_MEGABYTE
-    on_progress(
-        f"fetched Apache Kafka {version}: {len(jars)} jars, {megabytes:.0f} MB, {time.monotonic() - started:.0f} s"
-    )
+    on_progress(f"fetched Apache Kafka {version}: {len(jars)} jars, {megabytes:.0f} MB, {time.monotonic() - started:.0f} s")
     return jars
 
 

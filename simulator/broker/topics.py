@@ -165,9 +165,7 @@ def _await_leaders(admin: AdminClient, topic: str) -> int:
         if partitions and all(partition.leader is not None for partition in partitions):
             return len(partitions)
         time.sleep(_POLL_SECONDS)
-    raise UnreachableError(
-        f"topic={topic}: not all of its partitions had a leader after {_LEADERS_TIMEOUT_SECONDS:g} s"
-    )
+    raise UnreachableError(f"topic={topic}: not all of its partitions had a leader after {_LEADERS_TIMEOUT_SECONDS:g} s")
 
 
 @contextmanager

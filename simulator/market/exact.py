@@ -56,4 +56,5 @@ def exponential_of_fixed_point(values: NDArray[np.int64]) -> NDArray[np.float64]
     part = part_table[(held >> rest_bits) & ((1 << _TABLE_BITS) - 1)]
     r = (held & ((1 << rest_bits) - 1)).astype(np.float64) * 2.0**-FRACTION_BITS
     polynomial = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0))))
-    return whole * part * polynomial
+    product: NDArray[np.float64] = whole * part * polynomial
+    return product

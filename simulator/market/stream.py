@@ -46,7 +46,7 @@ class Market:
         self._opening_ticks = np.array([symbol.opening_ticks for symbol in plan.symbols])[:, None]
         self._ticks = np.array([symbol.tick for symbol in plan.symbols], dtype=np.int64)
         self._volume_scales = [symbol.volume_scale for symbol in plan.symbols]
-        self._next_seq = np.zeros(len(names), dtype=np.int64)
+        self._next_seq: NDArray[np.int64] = np.zeros(len(names), dtype=np.int64)
         self.now = 0
         """Nanoseconds from the start up to which events were given; a whole number of grid steps."""
 
@@ -68,24 +68,23 @@ class Market:
     def _grid_prices(self, steps: int) -> NDArray[np.int64]:
         """Prices in ticks, shape (symbols, steps); never below one tick."""
         ratio = exponential_of_fixed_point(self._path.advance(steps))
-        return np.maximum(np.rint(self._opening_ticks * ratio), 1.0).astype(np.int64)
+        ticks: NDArray[np.float64] = np.maximum(np.rint(self._opening_ticks * ratio), 1.0)
+        return ticks.astype(np.int64)
 
-    def _in_order(
-        self, begin: int, prices: NDArray[np.int64], arrivals: Arrivals, volumes: NDArray[np.int64]
-    ) -> Events:
+    def _in_order(self, begin: int, prices: NDArray[np.int64], arrivals: Arrivals, volumes: NDArray[np.int64]) -> Events:
         """Events grouped by symbol, merged in time order."""
         symbol_of = np.repeat(np.arange(arrivals.counts.size, dtype=np.uint64), arrivals.counts)
         # One key for time and symbol: plain sorting of integers is many times faster than sorting rows.
         keys = (arrivals.times - begin).astype(np.uint64) << np.uint64(64 - _TIME_BITS) | symbol_of
         keys.sort()
-        time = (keys >> np.uint64(64 - _TIME_BITS)).astype(np.int64)
+        time: NDArray[np.int64] = (keys >> np.uint64(64 - _TIME_BITS)).astype(np.int64)
         symbol = (keys & np.uint64((1 << (64 - _TIME_BITS)) - 1)).astype(np.uint32)
         # Within a symbol the merged order is the grouped order: the stable sort by symbol leads from one to the other.
         grouped = np.argsort(symbol.astype(np.uint16) if arrivals.counts.size <= 1 << 16 else symbol, kind="stable")
-        price = prices[symbol, time // self._step] * self._ticks[symbol]
-        volume = np.empty_like(volumes)
+        price: NDArray[np.int64] = prices[symbol, time // self._step] * self._ticks[symbol]
+        volume: NDArray[np.int64] = np.empty_like(volumes)
         volume[grouped] = volumes
-        seq = np.empty_like(volumes)
+        seq: NDArray[np.int64] = np.empty_like(volumes)
         seq[grouped] = self._numbers(arrivals.counts)
         return Events(symbol, seq, time + begin, price, volume)
 
@@ -93,7 +92,8 @@ class Market:
         """The next `seq` of each symbol's events, grouped by symbol."""
         first = self._next_seq - (np.cumsum(counts) - counts)
         self._next_seq = self._next_seq + counts
-        return np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(first, counts)
+        numbers: NDArray[np.int64] = np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(first, counts)
+        return numbers
 
 
 def _draw_volumes(generators: list[Generator], scales: list[float], counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -102,4 +102,5 @@ def _draw_volumes(generators: list[Generator], scales: list[float], counts: NDAr
         generator.standard_exponential(count) * scale
         for generator, scale, count in zip(generators, scales, counts.tolist(), strict=True)
     ]
-    return np.concatenate(draws).astype(np.int64) + 1
+    volumes: NDArray[np.int64] = np.concatenate(draws).astype(np.int64) + 1
+    return volumes

@@ -29,7 +29,9 @@ def run(context: Context) -> int:
         notes = [f"watermark {view['watermark']['delay']}"] if view["watermark"] else []
         notes += [f"deduplicated by {', '.join(view['deduplicate'])}"] if view["deduplicate"] else []
         console.print(f"\n-- view {view['view']}" + (f" ({'; '.join(notes)})" if notes else ""), markup=False)
-        console.print(Syntax(view["sql"], "sql", background_color="default") if console.is_terminal else view["sql"], markup=False)
+        console.print(
+            Syntax(view["sql"], "sql", background_color="default") if console.is_terminal else view["sql"], markup=False
+        )
     return EXIT_OK
 
 

@@ -51,9 +51,7 @@ def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, i
     directory = context.directory
     with ExitStack() as stack:
         say("starting Spark and the broker …")
-        pipeline = stack.enter_context(
-            Pipeline(directory.spark_log, context.specification.spark.timeout, show_table)
-        )
+        pipeline = stack.enter_context(Pipeline(directory.spark_log, context.specification.spark.timeout, show_table))
         pipeline.warm(directory.plan)
         source = _open_source(context, plan, stack)
         pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source))
@@ -117,8 +115,6 @@ def _conclude(context: Context, plan: Plan, outcome: Outcome, start: int, audit:
     expected.write_parquet(directory.answers)
     results = merge_batches(directory.batches, plan.answers.output_mode, metrics)
     results.write_parquet(directory.results)
-    content = verdict(
-        compare(expected, results, metrics), audit, audit_faults(audit), complete=not outcome.interrupted
-    )
+    content = verdict(compare(expected, results, metrics), audit, audit_faults(audit), complete=not outcome.interrupted)
     write_json(content, directory.verdict)
     show_verdict(content, read_json(directory.manifest), directory.path)

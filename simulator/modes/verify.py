@@ -46,5 +46,7 @@ def finished_manifest(finished: RunDirectory) -> dict[str, Any]:
     """
     manifest = read_json(finished.manifest)
     if manifest.get("status") not in {"complete", "incomplete"}:
-        raise BadConfigError(f"{finished.manifest}: the run's status is {manifest.get('status')}; only a finished run can be used")
+        raise BadConfigError(
+            f"{finished.manifest}: the run's status is {manifest.get('status')}; only a finished run can be used"
+        )
     return manifest

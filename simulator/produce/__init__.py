@@ -1,0 +1,1 @@
+"""Sending events: pace, sinks, signals; all I/O and sleeping of the producer."""

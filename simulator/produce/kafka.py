@@ -37,9 +37,7 @@ class KafkaSink(Sink):
     def encode(self, events: Events) -> list[dict[str, bytes]]:  # noqa: D102  # inherited
         keys = self._keys
         values = encode(events, self._plan, self._start)
-        return [
-            {"value": value, "key": keys[symbol]} for value, symbol in zip(values, events.symbol.tolist(), strict=True)
-        ]
+        return [{"value": value, "key": keys[symbol]} for value, symbol in zip(values, events.symbol.tolist(), strict=True)]
 
     def send(self, events: Events, items: Sequence[Any]) -> None:  # noqa: ARG002, D102  # inherited
         waiting = list(items)

@@ -122,7 +122,5 @@ class Producer:
             last = int(sent.time[-1])
             lag = self._pace.lag(last) / 1e9
             largest = max(lag, self._progress.largest_lag)
-            self._progress = replace(
-                self._progress, market_time=last / 1e9, elapsed=elapsed, lag=lag, largest_lag=largest
-            )
+            self._progress = replace(self._progress, market_time=last / 1e9, elapsed=elapsed, lag=lag, largest_lag=largest)
         report(self.progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.market.arrivals.base import ArrivalProcess
 from simulator.market.arrivals.fixed import Fixed, RotatingArrivals, SeparateArrivals
@@ -26,7 +27,7 @@ def _poisson(market: MarketPlan, seed: int) -> ArrivalProcess:
     return PoissonArrivals([symbol.name for symbol in market.symbols], _rates(market), seed)
 
 
-def _rates(market: MarketPlan) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _rates(market: MarketPlan) -> NDArray[np.float64]:
     return np.array([symbol.rate for symbol in market.symbols])
 
 

@@ -70,8 +70,7 @@ class SeparateArrivals(ArrivalProcess):
     def __init__(self, symbols: list[str], rates: NDArray[np.float64]) -> None:
         self._rates = [exact_rate(rate) for rate in rates.tolist()]
         self._shifts = [
-            int(Fraction(words(symbol)[0], 2**32) * NANOSECONDS / rate)
-            for symbol, rate in zip(symbols, self._rates, strict=True)
+            int(Fraction(words(symbol)[0], 2**32) * NANOSECONDS / rate) for symbol, rate in zip(symbols, self._rates, strict=True)
         ]
         self._next = [0] * len(symbols)
 

@@ -29,7 +29,7 @@ class PoissonArrivals(ArrivalProcess):
         self._gaps = [NANOSECONDS / rate for rate in rates.tolist()]
         self._streams = streams(seed, symbols, "arrivals")
         # Drawn already, but not yet due; never empty once the first draw is made.
-        self._ahead = [np.zeros(0, dtype=np.int64) for _ in symbols]
+        self._ahead: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64) for _ in symbols]
 
     def until(self, end: int) -> Arrivals:  # noqa: D102  # inherited
         due = [self._take(index, end) for index in range(len(self._streams))]

@@ -25,7 +25,7 @@ class MertonJumpDiffusion(DynamicsParameters):
 
 
 def compensator(intensity: float, mean: float, deviation: float) -> float:
-    """lambda (exp(m + delta^2/2) - 1), per year: what the drift gives back so that E[S_t] = S_0 exp(mu t).
+    """Lambda (exp(m + delta^2/2) - 1), per year: what the drift gives back so that E[S_t] = S_0 exp(mu t).
 
     Source: Merton, Option pricing when underlying stock returns are discontinuous, J. Financial Economics 3 (1976).
     """

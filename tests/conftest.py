@@ -1,0 +1,36 @@
+"""What all tests share: specifications and plans from overrides, as the command line would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from simulator.checks import CHECKS
+from simulator.compiler import compile_plan
+from simulator.plan import Plan
+from simulator.schema import Specification, read_specification
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+
+
+def _specification(*overrides: str) -> Specification:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        content = OmegaConf.to_container(compose("config", list(overrides)), resolve=True)
+    assert isinstance(content, dict)
+    return read_specification({str(key): value for key, value in content.items()}, CHECKS)
+
+
+@pytest.fixture(scope="session")
+def make_specification() -> Callable[..., Specification]:
+    """Checked specification of some overrides; raises BadConfigError."""
+    return _specification
+
+
+@pytest.fixture(scope="session")
+def make_plan() -> Callable[..., Plan]:
+    """Plan of some overrides."""
+    return lambda *overrides: compile_plan(_specification(*overrides))

@@ -1,0 +1,105 @@
+"""The program starts the same way as a module, as a console script, from another folder, and from an installed wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = str(Path(sys.executable).parent / "simulator")
+
+
+def launch(command: list[str], folder: Path, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "simulator"], [SCRIPT]], ids=["module", "script"])
+def test_plan_is_the_same_from_anywhere(command: list[str], tmp_path: Path) -> None:
+    said = launch([*command, "mode=plan", "+scenario=volatile"], tmp_path).stdout
+    assert "FROM events\nGROUP BY window(event_time, '10 seconds', '5 seconds'), symbol" in said
+    here = launch(
+        [sys.executable, "-m", "simulator", "mode=plan", "+scenario=volatile", f"hydra.run.dir={tmp_path}/x"], ROOT
+    ).stdout
+    assert re.findall("plan [0-9a-f]{64}", said) == re.findall("plan [0-9a-f]{64}", here)
+
+
+def test_sample_writes_events_and_nothing_else(tmp_path: Path) -> None:
+    done = launch([sys.executable, "-m", "simulator", "mode=sample", "events=5"], tmp_path)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 5
+    assert list(json.loads(lines[0])) == ["symbol", "seq", "event_time", "price", "volume"]
+    assert done.stderr == ""
+
+
+def test_a_reader_that_has_enough_ends_the_sample_quietly(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m simulator mode=sample events=100000 duration=3600 | head -2"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr == ""
+
+
+def test_all_faults_at_once_one_line_each(tmp_path: Path) -> None:
+    wrong = ["rat=5", "dynamics=gmb", "window.slid=3", "seed=-1", "+scenario=volatil"]
+    said = launch([sys.executable, "-m", "simulator", *wrong], tmp_path, code=2).stderr.splitlines()
+    assert len(said) == 5
+    for key, hint in (
+        ("rat=5", "rate"),
+        ("dynamics=gmb", "gbm"),
+        ("window.slid=3", "slide"),
+        ("seed=-1", "0 or more"),
+        ("scenario=volatil", "volatile"),
+    ):
+        assert any(f"error: {key}" in line and hint in line for line in said), (key, said)
+
+
+def test_importing_the_simulator_loads_neither_spark_nor_kafka() -> None:
+    code = """
+import pkgutil, sys, simulator, importlib
+for module in ("cli", "schema", "compiler", "checks", "plan", "market.stream", "encode.json", "answers.windows", "modes.plan"):
+    importlib.import_module(f"simulator.{module}")
+print([name for name in ("pyspark", "confluent_kafka", "py4j", "jgo", "pipelines") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_pipelines_never_import_the_simulator() -> None:
+    for path in (ROOT / "pipelines").rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) simulator", path.read_text(encoding="utf-8"), re.MULTILINE), path
+
+
+def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("conf", "simulator", "pipelines"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(source)]
+    launch(pip, tmp_path)
+    shutil.rmtree(source)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    where = "import simulator.cli as cli; print(cli.config_directory())"
+    said = launch([sys.executable, "-c", where], folder, PYTHONPATH=str(site)).stdout
+    assert said.strip() == str(site / "simulator" / "conf")
+    launch([sys.executable, "-m", "simulator", "mode=plan"], folder, PYTHONPATH=str(site))
+    assert sorted(path.name for path in (site / "pipelines").glob("*.json")) == ["aggregation.schema.json"]

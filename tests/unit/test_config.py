@@ -1,0 +1,229 @@
+"""Whatever a user gets wrong is told in one clear line a fault; and the YAML files are what the code reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.diagnosis import suggestion
+from simulator.errors import BadConfigError
+from simulator.market.arrivals import ARRIVALS
+from simulator.market.dynamics import DYNAMICS
+from simulator.schema import Specification
+
+Make = Callable[..., Specification]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CONF = ROOT / "conf"
+OPTIONS = sorted(path for path in CONF.glob("*/*.yaml") if path.parent.name not in {"scenario", "sweep"})
+FILES = sorted(CONF.rglob("*.yaml"))
+EQUITIES = "symbols=equities"
+
+
+def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
+    with pytest.raises(BadConfigError) as caught:
+        make_specification(*overrides)
+    assert all("\n" not in fault for fault in caught.value.faults)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        # Unknown keys
+        (["+dynamics.volatilty=1"], "dynamics.volatilty=1: no such key; did you mean volatility?; allowed: "),
+        (["+windw=3"], "windw=3: no such key; did you mean window?; allowed: "),
+        (
+            ["+symbols.tickers.A.prize=3"],
+            "symbols.tickers.A.prize=3: no such key; did you mean price?; allowed: price, tick_size, mean_volume, weight, rate",
+        ),
+        (["dynamics.kind=gmb"], "dynamics.kind=gmb: must be one of 'gbm', 'ou', 'jump'"),
+        (["mode=nope"], "mode=nope: must be 'run', 'plan', "),
+        (["metrics.names=[volum]"], "metrics.names=['volum']: holds unknown volum; allowed: avg_price, volume, "),
+        (["~seed"], "seed: is missing"),
+        # Types
+        (["rate=fast"], "rate=fast: must be a number"),
+        (["rate=nan"], "rate=nan: must be a finite number"),
+        (["seed=1.5"], "seed=1.5: must be an integer"),
+        (["seed=true"], "seed=true: must be an integer"),
+        (["run=3"], "run=3: must be text"),
+        (["sink.idempotence=3"], "sink.idempotence=3: must be true or false"),
+        (["metrics.names=volume"], "metrics.names=volume: must be a list"),
+        (["+symbols.tickers.A=3"], "symbols.tickers.A=3: must be a mapping of names to values"),
+        (["clock.start=yesterday"], "clock.start=yesterday: must be an RFC 3339 time in UTC such as 2025-01-02T14:30:00Z"),
+        # Ranges
+        (["rate=-1"], "rate=-1: must be more than 0"),
+        (["seed=-1"], "seed=-1: must be 0 or more"),
+        (["window.size=0"], "window.size=0: must be more than 0"),
+        (["broker.port=70000"], "broker.port=70000: must be 65535 or less"),
+        (["sink.acks=2", "sink.idempotence=false"], "sink.acks=2: must be 'all', 0 or 1"),
+        (["rate=1e-9"], "rate=1e-09: leaves a symbol with 1e-11 events/s; at least 1e-06 are needed"),
+        (["symbols.tick_size=1000"], "symbols.price=100: must be at least one tick, tick_size=1000"),
+        (
+            ["clock=unpaced", "clock.speed=2"],
+            "clock.speed=2: must be null for clock.kind=unpaced, and a number > 0 for the others",
+        ),
+            ["clock=unpaced", "clock.speed=2"],
+            "clock.speed=2: must be null for clock.kind=unpaced, and a number > 0 for the others",
+        ),
+        (["clock.speed=null"], "clock.speed=null: must be null for clock.kind=unpaced, and a number > 0 for the others"),
+        # Symbols
+        (["symbols.count=0"], "symbols.tickers={}: needs at least one symbol here when symbols.count=0"),
+        (["symbols.pattern=X"], "symbols.pattern=X: must hold one printf conversion of an integer, as SYM%03d does"),
+        (["+symbols.tickers.SYM001={}"], "symbols.tickers.SYM001: is also a name of symbols.pattern=SYM%03d"),
+        ([EQUITIES, "symbols.tickers.AAPL.weight=0.3"], ": the weights sum to 1.1; they must sum to 1"),
+        ([EQUITIES, "~symbols.tickers.AAPL.weight"], ": 7 of 8 symbols have a weight; give all of them one, or none"),
+        ([EQUITIES, "+symbols.tickers.AAPL.rate=3"], ": 1 of 8 symbols have a rate; give all of them one, or none"),
+        (["symbols.count=0", "+symbols.tickers.A.rate=3"], "rate=100: must be null when the symbols have their own rates"),
+        (["rate=null"], "rate=null: must be a number > 0, or each symbol needs its own symbols.tickers.*.rate"),
+        # Kafka
+        (["topic=a/b"], "topic=a/b: must match ^[a-zA-Z0-9._-]{1,249}$"),
+        (["topic=.."], "sink.topic=..: is a name that Kafka refuses"),
+        (["sink.acks=1"], "sink.idempotence=true: needs sink.acks=all; set sink.idempotence=false for weaker acknowledgements"),
+        (
+            ["output=kafka", "output.topic=ticks"],
+            "output.topic=ticks: must differ from sink.topic, or the job would read its own output",
+        ),
+        (["broker=external", "broker.bootstrap_servers=foo"], "broker.bootstrap_servers=foo: must match "),
+        # Spark
+        (["window.slide=20"], "window.slide=20: must not be more than window.size=10, or events would fall in no window"),
+        (
+            ["window=session"],
+            "output.mode=update: must be append for window.kind=session (Spark has no update mode for session windows)",
+        ),
+        # Names
+        (["metrics.names=[volume,volume]"], "metrics.names=['volume', 'volume']: must not name a metric twice"),
+        (["metrics.names=[]"], "metrics.names=[]: must not be empty"),
+        (["event.names.seq=SYMBOL"], ": must be distinct, also without regard to case"),
+        # Modes
+        (["duration=null"], "duration=null: must be a number > 0 for mode=run; null is for mode=produce"),
+        (["sink=stdout"], "sink.kind=stdout: nothing can be aggregated from standard output; use mode=produce or mode=sample"),
+        (["mode=aggregate", "sink=file"], "sink.kind=file: must be kafka for mode=aggregate"),
+        (["mode=broker", "broker=external"], "broker.kind=external: must be embedded for mode=broker"),
+        (["mode=verify"], "run=null: mode=verify needs run=DIR, the directory of a finished run"),
+        (["results=/nope.csv"], "results=/nope.csv: no such file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_input_gives_one_line(overrides: list[str], line: str, make_specification: Make) -> None:
+    (fault,) = faults(make_specification, *overrides)
+    if line.startswith(": "):  # the value is a long mapping, which is cut
+        assert re.match(r"[a-z_.]+=\{.*: ", fault)
+        assert fault.endswith(line)
+    elif line.endswith((": ", ", ")) or "match " in line:
+        assert fault.startswith(line)
+    else:
+        assert fault == line
+
+
+def test_all_faults_are_told_at_once(make_specification: Make) -> None:
+    told = faults(make_specification, "seed=1.5", "rate=0", "window.size=-1", "+dynamics.volatilty=1", "topic=a/b", "sink.acks=1")
+    assert [fault.split("=")[0] for fault in told] == [
+        "seed",
+        "rate",
+        "topic",
+        "dynamics.volatilty",
+        "sink.idempotence",
+        "window.size",
+    ]
+
+
+def test_all_faults_of_keys_together_are_told_at_once(make_specification: Make) -> None:
+    told = faults(make_specification, "duration=null", "window=session", "symbols.tick_size=1000", "results=/nope.csv")
+    assert [fault.split("=")[0] for fault in told] == ["symbols.price", "duration", "results", "output.mode"]
+
+
+@pytest.mark.parametrize("value", ["x" * 1000, '"a\\nb"', '"\\x1b[31m"'])
+def test_a_value_is_shown_on_one_short_printable_line(value: str, make_specification: Make) -> None:
+    (fault,) = faults(make_specification, f"topic={value}")
+    assert fault.isprintable()
+    assert len(fault) < 150
+
+
+def test_no_end_is_allowed_where_nothing_waits_for_it(make_specification: Make) -> None:
+    assert make_specification("mode=produce", "duration=null").duration is None
+
+
+def test_numbers_of_the_command_line_keep_their_value(make_specification: Make) -> None:
+    specification = make_specification(
+        "rate=500", "seed=340282366920938463463374607431768211455", "window.size=0.000001", "window.slide=1e-6"
+    )
+    assert (specification.rate, specification.arrivals.rate) == (500.0, 500.0)
+    assert specification.seed == 2**128 - 1
+
+
+def test_weaker_acknowledgements_are_allowed_without_idempotence(make_specification: Make) -> None:
+    assert make_specification("sink.acks=1", "sink.idempotence=false").sink.kind == "kafka"
+
+
+def test_a_suggestion_needs_a_near_word() -> None:
+    assert suggestion("volatilty", ["volatility", "drift"]) == "; did you mean volatility?"
+    assert not suggestion("xyz", ["volatility", "drift"])
+
+
+@pytest.mark.parametrize("path", OPTIONS, ids=lambda path: f"{path.parent.name}={path.stem}")
+def test_every_option_of_every_group_is_valid(path: Path, make_specification: Make) -> None:
+    extra = ("output.mode=append",) if path.stem == "session" else ()
+    make_specification("mode=produce", f"{path.parent.name}={path.stem}", *extra)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "scenario").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_scenario_is_valid_with_every_window_and_clock(path: Path, make_specification: Make) -> None:
+    make_specification(f"+scenario={path.stem}")
+    make_specification(f"+scenario={path.stem}", "window=session", "output.mode=append", "clock=unpaced")
+
+
+def test_scenarios_stack(make_specification: Make) -> None:
+    specification = make_specification("+scenario=[open_rush,volatile]")
+    assert specification.dynamics.kind == "jump"
+    assert specification.dynamics.volatility == 0.9
+    assert specification.metrics.names == ["open", "high", "low", "close", "volume", "msg_ct"]
+
+
+@pytest.mark.parametrize(("group", "table"), [("dynamics", DYNAMICS), ("arrivals", ARRIVALS)], ids=["dynamics", "arrivals"])
+def test_each_process_has_a_file_a_module_and_an_entry_of_one_name(group: str, table: dict[str, object]) -> None:
+    files = {path.stem for path in (CONF / group).glob("*.yaml")}
+    modules = {path.stem for path in (ROOT / "simulator" / "market" / group).glob("*.py")} - {"__init__", "base"}
+    assert files == modules == set(table)
+    for name in files:
+        assert re.search(rf"^kind: {name} ", (CONF / group / f"{name}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_yaml_says_what_it_is_and_what_each_key_means(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    title = lines[1] if lines[0] == "# @package _global_" else lines[0]
+    assert re.match(r"# \S.{10,}", title)
+    assert uncommented_keys(lines) == []
+
+
+def uncommented_keys(lines: list[str]) -> list[str]:
+    """Keys with a value and no comment, but for Hydra's own and the tables of tickers."""
+    found, skipped = [], None
+    for line in lines:
+        match = re.match(r"( *)([\w.]+):(?: +([^#\s][^#]*))?( *#.*)?$", line)
+        depth = len(line) - len(line.lstrip())
+        if skipped is not None and (depth > skipped or not line.strip()):
+            continue
+        skipped = None
+        if match is None:
+            continue
+        _, key, value, comment = match.groups()
+        if key in {"defaults", "hydra", "tickers"} and not value:
+            skipped = depth
+        elif value and not comment:
+            found.append(key)
+    return found
+
+
+def test_a_key_without_a_comment_is_found() -> None:
+    assert uncommented_keys(["a: 1  # what", "b: 2", "c:", "  d: x", "hydra:", "  e: 1", "", "f: 1"]) == ["b", "d", "f"]
+
+
+def test_no_code_is_named_in_the_configuration() -> None:
+    for path in FILES:
+        content = path.read_text(encoding="utf-8").split("\nhydra:")[0]
+        assert "_target_" not in content, path

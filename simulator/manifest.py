@@ -43,9 +43,14 @@ def manifest(  # one argument a fact, all by keyword
         "largest_lag_seconds": progress.largest_lag,
         "produce_seconds": progress.elapsed,
         "versions": {**package_versions(), "kafka": kafka},
-        "host": {"cpu": _cpu(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.release()}"},
+        "host": host(),
         "git_commit": _git_commit(),
     }
+
+
+def host() -> dict[str, str | int | None]:
+    """The machine: processor, cores, system."""
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.release()}"}
 
 
 def package_versions() -> dict[str, str | None]:

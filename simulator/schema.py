@@ -135,6 +135,10 @@ class Event(Parameters):
         # Spark compares field names without regard to case.
         if len({value.lower() for value in values}) != len(values):
             raise ValueError("must be distinct, also without regard to case")
+        # Columns that the pipeline adds while it parses.
+        reserved = {"_corrupt_record", "file"} & {value.lower() for value in values}
+        if reserved:
+            raise ValueError(f"must not be {' or '.join(sorted(reserved))}, which the pipeline uses itself")
         return names
 
 

@@ -76,8 +76,8 @@ def _same(name: str) -> pl.Expr:
     if METRICS[name].exact:
         return (expected == actual).fill_null(value=False)
     bound = RELATIVE_TOLERANCE * pl.max_horizontal(expected.abs(), actual.abs())
-    # polars holds NaN for the largest number; a comparison with it must not count as near.
-    return ((expected - actual).abs() <= bound).fill_null(value=False) & actual.is_not_nan().fill_null(value=False)
+    # polars holds NaN for the largest number, and an infinity is within its own bound: neither may count as near.
+    return ((expected - actual).abs() <= bound).fill_null(value=False) & actual.is_finite().fill_null(value=False)
 
 
 def _differences(wrong: pl.DataFrame, metrics: list[str]) -> list[dict[str, Any]]:

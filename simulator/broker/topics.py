@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 _REQUEST_TIMEOUT_SECONDS = 10.0
 _LEADERS_TIMEOUT_SECONDS = 10.0
-_LEADER_ERRORS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+# What brokers and the client's own view of them say while a new topic's leaders take up their work.
+_LEADER_ERRORS = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 _POLL_SECONDS = 0.05
 # The broker's answers that only another configuration can change, and the key that each is about.
 _REFUSALS = {

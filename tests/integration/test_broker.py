@@ -316,3 +316,10 @@ def test_no_network_is_one_line_with_the_cure(tmp_path: Path, monkeypatch: pytes
 def test_a_version_that_is_none_is_bad_configuration(version: str) -> None:
     with pytest.raises(BadConfigError, match=r"^broker\.version=.*: not a version of Apache Kafka, such as 4\.3\.1$"):
         kafka_classpath(version)
+
+
+def test_a_topic_that_is_just_there_has_offsets_at_once(broker: EmbeddedBroker) -> None:
+    for number in range(30):
+        topic = f"new-{number}"
+        ensure_topic(broker.bootstrap_servers, topic, 4, 1)
+        assert end_offsets(broker.bootstrap_servers, topic) == dict.fromkeys(range(4), 0)

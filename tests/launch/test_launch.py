@@ -47,7 +47,7 @@ def test_sample_writes_events_and_nothing_else(tmp_path: Path) -> None:
 def test_a_reader_that_has_enough_ends_the_sample_quietly(tmp_path: Path) -> None:
     command = f"{sys.executable} -m simulator mode=sample events=100000 duration=3600 | head -2"
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path, capture_output=True, text=True, check=False
+        ["/bin/bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2

@@ -17,7 +17,7 @@ from simulator.plan import Plan
 
 MakePlan = Callable[..., Plan]
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=10, deadline=None)
 seeds = st.integers(0, 2**128 - 1)
 rates = st.floats(2, 400).map(lambda rate: round(rate, 3))
 blocks = st.integers(1, 3000)

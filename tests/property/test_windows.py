@@ -13,7 +13,7 @@ from simulator.plan import Plan
 
 MakePlan = Callable[..., Plan]
 
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=10, deadline=None)
 START = 1_735_828_200_123_457
 spans = st.integers(1_000, 5_000_000)
 MARKET = ("symbols.count=3", "rate=100", "duration=6", "metrics.names=[msg_ct,volume,low,high,open,close,avg_price]")
@@ -54,9 +54,7 @@ def test_an_event_falls_in_one_tumbling_window(size: int, seed: int, make_plan: 
 @few
 @given(gap=spans, seed=st.integers(0, 100))
 def test_an_event_falls_in_one_session(gap: int, seed: int, make_plan: MakePlan) -> None:
-    plan = make_plan(
-        *MARKET, f"seed={seed}", "mode=produce", "window=session", "output.mode=append", f"window.gap={seconds(gap)}"
-    )
+    plan = make_plan(*MARKET, f"seed={seed}", "window=session", "output.mode=append", f"window.gap={seconds(gap)}")
     plan = plan.model_copy(update={"answers": plan.answers.model_copy(update={"output_mode": "update"})})
     windows = expected_windows(plan, START).sort("symbol", "window_start")
     assert (windows["msg_ct"].sum(), windows["volume"].sum()) == totals(plan)

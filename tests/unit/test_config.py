@@ -66,9 +66,6 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
             ["clock=unpaced", "clock.speed=2"],
             "clock.speed=2: must be null for clock.kind=unpaced, and a number > 0 for the others",
         ),
-            ["clock=unpaced", "clock.speed=2"],
-            "clock.speed=2: must be null for clock.kind=unpaced, and a number > 0 for the others",
-        ),
         (["clock.speed=null"], "clock.speed=null: must be null for clock.kind=unpaced, and a number > 0 for the others"),
         # Symbols
         (["symbols.count=0"], "symbols.tickers={}: needs at least one symbol here when symbols.count=0"),

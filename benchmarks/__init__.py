@@ -1,0 +1,1 @@
+"""Measurements: paired, several times, medians, with the conditions beside them. `make bench`."""

@@ -1,0 +1,237 @@
+"""Results that were tampered with are found, with the right numbers; results that differ only in form are not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from simulator.answers.audit import audit_faults, tally
+from simulator.answers.results import merge_batches, read_results
+from simulator.answers.verify import SHOWN_MISMATCHES, Comparison, compare, verdict
+from simulator.answers.windows import KEYS, expected_windows
+from simulator.errors import BadConfigError
+from simulator.plan import Plan
+
+START = 1_735_828_200_000_000
+METRICS = ["avg_price", "volume", "msg_ct", "open"]
+ROW = 7
+
+
+@pytest.fixture(scope="module")
+def answers(make_plan: Callable[..., Plan]) -> pl.DataFrame:
+    plan = make_plan("symbols.count=3", "duration=30", "clock=unpaced", f"metrics.names=[{','.join(METRICS)}]")
+    return expected_windows(plan, START)
+
+
+def changed(answers: pl.DataFrame, name: str, value: object) -> pl.DataFrame:
+    """The same with one value replaced: by another, or by what a function makes of it."""
+    values = answers[name].to_list()
+    values[ROW] = value(values[ROW]) if callable(value) else value
+    return answers.with_columns(pl.Series(name, values, dtype=answers.schema[name]))
+
+
+def numbers(comparison: Comparison) -> tuple[int, int, int, int]:
+    return comparison.matched, comparison.mismatched, comparison.missing, comparison.extra
+
+
+def compared(answers: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int, int, int]:
+    """Matched less than expected, mismatched, missing, extra."""
+    comparison = compare(answers, results, METRICS)
+    assert comparison.expected == answers.height
+    matched, *rest = numbers(comparison)
+    assert comparison.equal == (rest == [0, 0, 0])
+    assert bool(comparison.first) != comparison.equal
+    json.dumps(comparison.first, allow_nan=False)
+    return (matched - answers.height, rest[0], rest[1], rest[2])
+
+
+def test_the_answers_match_themselves(answers: pl.DataFrame) -> None:
+    assert answers.height > 15
+    assert compared(answers, answers) == (0, 0, 0, 0)
+
+
+def test_neither_the_order_of_rows_nor_of_columns_matters(answers: pl.DataFrame) -> None:
+    shuffled = answers.sample(fraction=1.0, shuffle=True, seed=1).select(reversed(answers.columns))
+    assert compared(answers, shuffled.with_columns(note=pl.lit("further columns do no harm"))) == (0, 0, 0, 0)
+
+
+def test_other_types_of_equal_values_match(answers: pl.DataFrame) -> None:
+    assert compared(answers, answers.with_columns(pl.col("msg_ct", "volume").cast(pl.Int32))) == (0, 0, 0, 0)
+    assert compared(answers, answers.with_columns(pl.col("window_start").dt.cast_time_unit("ns"))) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("change", [1e-12, -1e-12, 5e-10])
+def test_the_last_digits_of_an_average_do_not_matter(change: float, answers: pl.DataFrame) -> None:
+    assert compared(answers, changed(answers, "avg_price", lambda price: price * (1 + change))) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("avg_price", lambda price: price + 1e-6),
+        ("avg_price", lambda price: price - 1e-6),
+        ("avg_price", lambda price: -price),
+        ("avg_price", float("nan")),
+        ("avg_price", float("inf")),
+        ("avg_price", float("-inf")),
+        ("avg_price", None),
+        ("volume", lambda volume: volume + 1),
+        ("volume", None),
+        ("msg_ct", lambda count: count + 1),
+        ("msg_ct", lambda count: count - 1),
+        ("open", lambda price: price * (1 + 1e-12)),  # a price that was traded is exact
+        ("open", float("nan")),
+    ],
+)
+def test_one_wrong_value_is_one_mismatch(name: str, value: object, answers: pl.DataFrame) -> None:
+    results = changed(answers, name, value)
+    assert compared(answers, results) == (-1, 1, 0, 0)
+    (first,) = compare(answers, results, METRICS).first
+    assert (first["kind"], first["metric"], first["expected"]) == ("different", name, answers[name][ROW])
+    actual = results[name][ROW]
+    assert first["actual"] == (actual if actual is None or abs(actual) < 1e18 else str(actual))
+    assert first["symbol"] == answers["symbol"][ROW]
+    assert first["window_start"] == answers["window_start"][ROW].isoformat().replace("+00:00", "Z")
+
+
+def test_a_whole_column_of_wrong_values_is_that_many_mismatches(answers: pl.DataFrame) -> None:
+    results = answers.with_columns(pl.col("msg_ct") * 2)
+    assert compared(answers, results) == (-answers.height, answers.height, 0, 0)
+    assert len(compare(answers, results, METRICS).first) == min(SHOWN_MISMATCHES, answers.height)
+
+
+def test_a_window_that_is_not_there_is_missing(answers: pl.DataFrame) -> None:
+    results = pl.concat([answers[:ROW], answers[ROW + 1 :]])
+    assert compared(answers, results) == (-1, 0, 1, 0)
+    assert compare(answers, results, METRICS).first[0]["kind"] == "missing"
+
+
+def test_no_results_at_all_are_all_missing(answers: pl.DataFrame, tmp_path: Path) -> None:
+    for empty in (answers.clear(), merge_batches(tmp_path, "update", METRICS)):
+        assert compared(answers, empty) == (-answers.height, 0, answers.height, 0)
+
+
+def test_a_window_too_many_is_extra(answers: pl.DataFrame) -> None:
+    results = pl.concat([answers, answers[ROW : ROW + 1].with_columns(symbol=pl.lit("XXX"))])
+    assert compared(answers, results) == (0, 0, 0, 1)
+    assert compare(answers, results, METRICS).first[0]["symbol"] == "XXX"
+
+
+def test_results_where_none_are_expected_are_extra(answers: pl.DataFrame) -> None:
+    assert numbers(compare(answers.clear(), answers, METRICS)) == (0, 0, 0, answers.height)
+    assert compare(answers.clear(), answers.clear(), METRICS).equal
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_wrong_key_is_a_window_missing_and_one_extra(key: str, answers: pl.DataFrame) -> None:
+    for value in (None, "XXX" if key == "symbol" else lambda time: time.replace(microsecond=1)):
+        assert compared(answers, changed(answers, key, value)) == (-1, 0, 1, 1)
+
+
+def test_a_repeated_row_is_extra(answers: pl.DataFrame) -> None:
+    results = pl.concat([answers, answers[ROW : ROW + 1]])
+    assert compared(answers, results) == (0, 0, 0, 1)
+    assert {row["kind"] for row in compare(answers, results, METRICS).first} == {"repeated"}
+
+
+def test_a_second_row_of_a_window_with_other_values_is_extra(answers: pl.DataFrame) -> None:
+    results = pl.concat([answers, answers[ROW : ROW + 1].with_columns(pl.col("msg_ct") + 1)])
+    assert compared(answers, results) == (0, 0, 0, 1)
+
+
+def test_all_kinds_at_once(answers: pl.DataFrame) -> None:
+    wrong = changed(answers, "msg_ct", -1)
+    results = pl.concat([wrong[2:], wrong[-3:], wrong[-1:].with_columns(symbol=pl.lit("XXX"))])
+    assert compared(answers, results) == (-3, 1, 2, 4)
+
+
+AUDIT = {
+    "generated": 9,
+    "acked": 9,
+    "in_topic": 9,
+    "read": 9,
+    "aggregated": 9,
+    "late_dropped": 0,
+    "duplicates_removed": 0,
+    "rejected": 0,
+}
+
+
+def test_the_verdict(answers: pl.DataFrame) -> None:
+    same, other = compare(answers, answers, METRICS), compare(answers, answers[1:], METRICS)
+    assert verdict(same, {}, [], complete=True)["status"] == "match"
+    assert verdict(other, {}, [], complete=True)["status"] == "mismatch"
+    assert verdict(same, {}, ["a fault"], complete=True)["status"] == "mismatch"
+    assert verdict(same, {}, [], complete=False)["status"] == "incomplete"
+    counts = verdict(other, {}, [], complete=True)["windows"]
+    height = answers.height
+    assert counts == {"expected": height, "matched": height - 1, "mismatched": 0, "missing": 1, "extra": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ({}, 0),
+        ({"in_topic": None}, 0),
+        ({"acked": 8}, 2),
+        ({"in_topic": 8}, 2),
+        ({"aggregated": 8}, 1),
+        ({"aggregated": 8, "late_dropped": 1}, 1),
+        ({"aggregated": 8, "duplicates_removed": 1}, 1),
+        ({"aggregated": 8, "rejected": 1}, 1),
+        ({"generated": 10}, 1),
+    ],
+)
+def test_accounts_that_do_not_agree_are_told(change: dict[str, int | None], count: int) -> None:
+    assert len(audit_faults({**AUDIT, **change})) == count
+
+
+def test_the_accounts_add_up_the_batches() -> None:
+    reports = [
+        {
+            "observed": {"parsed": {"read": 10, "rejected": 1}, "events": {"accepted": 9}},
+            "state": [{"rows_dropped_by_watermark": 2, "duplicates_dropped": 0}],
+        },
+        {"observed": {}, "state": []},
+        {"observed": {"parsed": {"read": 5, "rejected": None}, "events": {"accepted": 5}}, "state": []},
+    ]
+    audit = tally(15, 15, None, reports)
+    assert audit == {**AUDIT, "generated": 15, "acked": 15, "in_topic": None, "read": 15} | {
+        "aggregated": 12,
+        "late_dropped": 2,
+        "rejected": 1,
+    }
+
+
+def test_in_update_mode_a_windows_last_row_counts(answers: pl.DataFrame, tmp_path: Path) -> None:
+    wrong = answers.with_columns(pl.col("msg_ct") - 1)
+    wrong.write_parquet(tmp_path / "batch-000000000001.parquet")
+    answers.write_parquet(tmp_path / "batch-000000000002.parquet")
+    assert compare(answers, merge_batches(tmp_path, "update", METRICS), METRICS).equal
+    assert numbers(compare(answers, merge_batches(tmp_path, "append", METRICS), METRICS))[3] == answers.height
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson", "jsonl"])
+def test_anybodys_file_is_read(suffix: str, answers: pl.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / f"results.{suffix}"
+    write = {"parquet": answers.write_parquet, "csv": answers.write_csv}.get(suffix, answers.write_ndjson)
+    write(path)
+    assert compare(answers, read_results(path, METRICS), METRICS).equal
+
+
+def test_a_file_that_is_no_result_is_told_in_one_line(answers: pl.DataFrame, tmp_path: Path) -> None:
+    lacking, broken = tmp_path / "lacking.csv", tmp_path / "broken.parquet"
+    answers.drop("volume").write_csv(lacking)
+    broken.write_bytes(b"no parquet")
+    for path, message in (
+        (lacking, "lacks the columns volume;"),
+        (broken, "cannot be read"),
+        (tmp_path / "a.txt", "must end in"),
+    ):
+        with pytest.raises(BadConfigError, match=message) as caught:
+            read_results(path, METRICS)
+        assert "\n" not in str(caught.value)

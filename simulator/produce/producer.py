@@ -103,9 +103,10 @@ class Producer:
             if due > position:
                 self._sink.send(events.rows(position, due), items[position:due])
                 self._progress = replace(self._progress, generated=self._progress.generated + due - position)
-                position = due
             self._sink.poll()
-            self._note(events.rows(0, position), report)
+            # Only what was just sent has a lag; while the next event is waited for, the last one's does not grow.
+            self._note(events.rows(position, due), report)
+            position = due
         self._digest.update(events.rows(0, position))
 
     def _within_skew(self, events: Events, position: int, due: int) -> int:
@@ -117,10 +118,10 @@ class Producer:
         return int(np.searchsorted(events.time[:due], self._arrived_before + self._skew, side="right"))
 
     def _note(self, sent: Events | None, report: Callable[[Progress], None]) -> None:
-        elapsed = (self._clock.now() - self._origin) / 1e9
+        self._progress = replace(self._progress, elapsed=(self._clock.now() - self._origin) / 1e9)
         if sent:
             last = int(sent.time[-1])
             lag = self._pace.lag(last) / 1e9
             largest = max(lag, self._progress.largest_lag)
-            self._progress = replace(self._progress, market_time=last / 1e9, elapsed=elapsed, lag=lag, largest_lag=largest)
+            self._progress = replace(self._progress, market_time=last / 1e9, lag=lag, largest_lag=largest)
         report(self.progress)

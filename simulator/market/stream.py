@@ -45,6 +45,7 @@ class Market:
         self._volumes = streams(seed, names, "volume")
         self._opening_ticks = np.array([symbol.opening_ticks for symbol in plan.symbols])[:, None]
         self._ticks = np.array([symbol.tick for symbol in plan.symbols], dtype=np.int64)
+        self._most_ticks = np.floor(2.0**53 / self._ticks)[:, None]
         self._volume_scales = [symbol.volume_scale for symbol in plan.symbols]
         self._next_seq: NDArray[np.int64] = np.zeros(len(names), dtype=np.int64)
         self.now = 0
@@ -66,9 +67,9 @@ class Market:
         return max(1, min(wanted, longest, left))
 
     def _grid_prices(self, steps: int) -> NDArray[np.int64]:
-        """Prices in ticks, shape (symbols, steps); never below one tick."""
+        """Prices in ticks, shape (symbols, steps); at least one tick, and small enough to be exact as a double."""
         ratio = exponential_of_fixed_point(self._path.advance(steps))
-        ticks: NDArray[np.float64] = np.maximum(np.rint(self._opening_ticks * ratio), 1.0)
+        ticks: NDArray[np.float64] = np.clip(np.rint(self._opening_ticks * ratio), 1.0, self._most_ticks)
         return ticks.astype(np.int64)
 
     def _in_order(self, begin: int, prices: NDArray[np.int64], arrivals: Arrivals, volumes: NDArray[np.int64]) -> Events:

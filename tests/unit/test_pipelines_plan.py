@@ -70,9 +70,7 @@ def test_options_replace_those_of_the_plan(tmp_path: Path) -> None:
         ({**AGGREGATION, "views": [{"view": "v"}]}, {}, "aggregation.views[0]: 'sql' is a required property"),
     ],
 )
-def test_a_bad_plan_says_what_is_wrong(
-    aggregation: object, changes: dict[str, object], message: str, tmp_path: Path
-) -> None:
+def test_a_bad_plan_says_what_is_wrong(aggregation: object, changes: dict[str, object], message: str, tmp_path: Path) -> None:
     path = write(tmp_path / "plan.json", aggregation, **changes)
     with pytest.raises(BadPlanError) as caught:
         read_plan(path)

@@ -16,13 +16,15 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 PerYear = Annotated[float, Field(ge=0)]
+# Beyond it a log price would leave the fixed point within a few steps of the longest grid.
+Drift = Annotated[float, Field(ge=-1000, le=1000)]
 
 
 class DynamicsParameters(Parameters):
     """Keys that every option of `conf/dynamics` has."""
 
     step: Annotated[float, Field(ge=0.000_001, le=3600)]
-    seconds_per_year: Annotated[float, Field(gt=0)]
+    seconds_per_year: Annotated[float, Field(ge=86_400)]
 
     @property
     def step_in_years(self) -> float:

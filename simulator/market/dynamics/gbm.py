@@ -7,7 +7,7 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field
 
-from simulator.market.dynamics.base import DynamicsParameters, Floats, Integers, LatentPath, PerYear, draw_normals
+from simulator.market.dynamics.base import Drift, DynamicsParameters, Floats, Integers, LatentPath, PerYear, draw_normals
 from simulator.market.exact import fixed_point
 from simulator.seeding import streams
 
@@ -16,7 +16,7 @@ class GeometricBrownianMotion(DynamicsParameters):
     """`conf/dynamics/gbm.yaml`: mu = drift (per year), sigma = volatility (per square root of a year)."""
 
     kind: Literal["gbm"]
-    drift: float
+    drift: Drift
     volatility: Annotated[PerYear, Field(le=100)]
 
 

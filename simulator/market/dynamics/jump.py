@@ -7,7 +7,7 @@ from typing import Annotated, Literal, final
 import numpy as np
 from pydantic import Field
 
-from simulator.market.dynamics.base import DynamicsParameters, Floats, Integers, LatentPath, PerYear, draw_normals
+from simulator.market.dynamics.base import Drift, DynamicsParameters, Floats, Integers, LatentPath, PerYear, draw_normals
 from simulator.market.dynamics.gbm import increments
 from simulator.market.exact import exponential, fixed_point
 from simulator.seeding import streams
@@ -17,7 +17,7 @@ class MertonJumpDiffusion(DynamicsParameters):
     """`conf/dynamics/jump.yaml`: lambda = jump_intensity (per year), jumps of the log price N(m, delta^2)."""
 
     kind: Literal["jump"]
-    drift: float
+    drift: Drift
     volatility: Annotated[PerYear, Field(le=100)]
     jump_intensity: PerYear
     jump_mean: Annotated[float, Field(ge=-5, le=5)]

@@ -24,7 +24,7 @@ class DynamicsParameters(Parameters):
     """Keys that every option of `conf/dynamics` has."""
 
     step: Annotated[float, Field(ge=0.000_001, le=3600)]
-    seconds_per_year: Annotated[float, Field(ge=86_400)]
+    seconds_per_year: Annotated[float, Field(gt=0)]
 
     @property
     def step_in_years(self) -> float:

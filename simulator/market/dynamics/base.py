@@ -17,7 +17,7 @@ Integers = NDArray[np.int64]
 
 PerYear = Annotated[float, Field(ge=0)]
 # Beyond it a log price would leave the fixed point within a few steps of the longest grid.
-Drift = Annotated[float, Field(ge=-1000, le=1000)]
+Drift = Annotated[float, Field(ge=-1e9, le=1e9)]
 
 
 class DynamicsParameters(Parameters):

@@ -7,7 +7,7 @@ live in `checks.py`. `read_specification` reports every fault at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -292,6 +292,23 @@ class Spark(Parameters):
     ui: bool
     timeout: Seconds
     conf: dict[str, str | int | float | bool]
+
+    @field_validator("conf", mode="before")
+    @classmethod
+    def _has_dotted_names(cls, conf: object) -> object:
+        """`+spark.conf.spark.driver.memory=2g` reaches us as nested mappings; Spark's names have dots."""
+        flat = dict(_flattened(conf)) if isinstance(conf, dict) else conf
+        if isinstance(flat, dict) and not all(isinstance(value, (str, int, float, bool)) for value in flat.values()):
+            raise ValueError("must map names of Spark properties to texts, numbers or true and false")
+        return flat
+
+
+def _flattened(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in mapping.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce"]

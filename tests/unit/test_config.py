@@ -224,3 +224,16 @@ def test_no_code_is_named_in_the_configuration() -> None:
     for path in FILES:
         content = path.read_text(encoding="utf-8").split("\nhydra:")[0]
         assert "_target_" not in content, path
+
+
+def test_spark_properties_keep_their_dots(make_specification: Callable[..., Specification]) -> None:
+    properties = make_specification("+spark.conf.spark.driver.memory=2g", "+spark.conf.spark.ui.port=4050").spark.conf
+    assert properties == {"spark.driver.memory": "2g", "spark.ui.port": 4050}
+
+
+def test_a_spark_property_without_a_value_is_one_fault(make_specification: Callable[..., Specification]) -> None:
+    with pytest.raises(BadConfigError) as caught:
+        make_specification("+spark.conf.spark.driver.memory=null")
+    (fault,) = caught.value.faults
+    assert fault.startswith("spark.conf=")
+    assert "names of Spark properties" in fault

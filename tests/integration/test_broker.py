@@ -190,9 +190,11 @@ def test_kept_data_are_there_for_the_next_broker_and_the_port_is_the_one_asked_f
             EmbeddedBroker(tmp_path).start()
         assert broker.process_id is not None
         os.kill(broker.process_id, signal.SIGKILL)
-        assert ended_within(broker.process_id, 2)
-        time.sleep(0.1)  # for its supervisor to follow
-        assert not broker.alive
+        assert ended_within(broker.process_id, 10)
+        deadline = time.monotonic() + 10  # its supervisor follows
+        while broker.alive:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         with pytest.raises(UnreachableError, match=r"^the embedded broker died \(exit code 137\): .*; see .*broker\.log$"):
             broker.check()
     assert (tmp_path / "data").is_dir()
@@ -229,7 +231,7 @@ def test_neither_ctrl_c_nor_a_killed_parent_leaves_things_wrong(tmp_path: Path) 
         assert parent.stdout.readline() == "alive\n"
         assert runs(jvm)
         parent.kill()
-    assert ended_within(jvm, 2)
+    assert ended_within(jvm, 10)  # within two seconds on a quiet machine
 
 
 # --- Kafka's jars

@@ -132,7 +132,7 @@ def write_plan(folder: Path, source: dict[str, Any], window: str, **changes: obj
     where = ["partition", "offset"] if kafka else ["file"]
     parsed = sql.parse_json(EVENT_SCHEMA, NAMES, "rfc3339", where)
     if source["format"] == "parquet":
-        parsed = sql.parse_columns(NAMES)
+        parsed = sql.parse_columns(NAMES, "rfc3339")
     counts = {"read": "count(*)", "rejected": "count_if(rejected)"}
     aggregation = {
         "spark": changes.get("spark", PROPERTIES),

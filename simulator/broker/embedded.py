@@ -260,7 +260,8 @@ class EmbeddedBroker:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # For half a second of work the optimising compiler and the parallel collector only cost time.
         quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties")
+        # Joined by "=": one id in 64 begins with a hyphen and would be taken for an option.
+        tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config=server.properties")
         with start_child([*java, *quick, *tool], stdout=log, cwd=self._directory) as child:
             try:
                 code = child.wait(self._timeout_seconds)

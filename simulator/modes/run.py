@@ -74,8 +74,9 @@ def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, i
 
 def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
     assert plan.aggregation is not None  # noqa: S101  # checks.py has refused sinks that nothing reads
-    if plan.sink.kind != "kafka" and plan.aggregation.output.kind != "kafka":
+    if plan.sink.kind == "file":  # Spark's file source wants its folder to be there
         (context.directory.path / (plan.sink.path or "")).mkdir(parents=True, exist_ok=True)
+    if plan.sink.kind != "kafka" and plan.aggregation.output.kind != "kafka":
         return _Source()
     settings = context.specification.broker
     broker = None
@@ -87,7 +88,6 @@ def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
         await_broker(servers, settings.timeout)
     prepare_output(plan, servers)
     if plan.sink.kind != "kafka":
-        (context.directory.path / (plan.sink.path or "")).mkdir(parents=True, exist_ok=True)
         return _Source(broker, servers)
     prepare_topic(plan, servers)
     return _Source(broker, servers, end_offsets(servers, plan.sink.topic or ""))

@@ -1,0 +1,130 @@
+"""`mode=realism`: the stylised facts of the generated stream, held against published gates. No broker, no Spark."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from simulator.errors import EXIT_MISMATCH, EXIT_OK
+from simulator.market.stream import events_of
+from simulator.modes.context import Context
+from simulator.plan import Plan
+from simulator.report.terminal import say
+from simulator.rundir import write_json
+
+if TYPE_CHECKING:
+    from simulator.realism.bars import Bars
+    from simulator.realism.gates import Verdict
+
+# Events that one core generates and measures in a second, about.
+_EVENTS_PER_SECOND = 3_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The section `realism` of the configuration.
+
+    Attributes:
+        duration: simulated seconds to measure; the default is five sessions of 6.5 hours.
+    """
+
+    duration: float = 5 * 23_400.0
+
+
+def run(context: Context) -> int:
+    """Measure, print the table, write `realism.json` and `realism.svg`; 1 if a gate fails."""
+    section = getattr(context.specification, "realism", None)
+    settings = Settings() if section is None else Settings(duration=section.duration)
+    return report(context.compile(), settings, context)
+
+
+def report(plan: Plan, settings: Settings, context: Context) -> int:
+    """The same, of a plan and settings at hand."""
+    from simulator.realism.gates import judge  # noqa: PLC0415  # scipy is for this mode only
+
+    bars = measure(plan, settings)
+    verdicts = judge(bars)
+    path = context.directory.path
+    write_json(content(plan, settings, bars, verdicts), path / "realism.json")
+    from simulator.realism.plot import draw  # noqa: PLC0415  # matplotlib is for this mode only
+
+    draw(bars, verdicts, path / "realism.svg")
+    show(verdicts, Console(highlight=False, soft_wrap=True))
+    return EXIT_OK if all(verdict.passed for verdict in verdicts) else EXIT_MISMATCH
+
+
+def measure(plan: Plan, settings: Settings) -> Bars:
+    """The bars of the plan's market over the settings' duration, with a progress line where a person watches."""
+    from simulator.realism.bars import BarBuilder  # noqa: PLC0415  # light, but only this mode needs it
+
+    longer = plan.model_copy(update={"duration": round(settings.duration * 1e6)})
+    end = round(settings.duration * 1e9)
+    expected = plan.market.rate * settings.duration
+    say(
+        f"measuring {settings.duration:,.0f} simulated seconds, about {expected:,.0f} events: "
+        f"some {max(1, math.ceil(expected / _EVENTS_PER_SECOND))} s"
+    )
+    builder = BarBuilder(len(plan.market.symbols))
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("[bold]measuring"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, refresh_per_second=5, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=end)
+        for events in events_of(longer):
+            builder.update(events)
+            if len(events):
+                bar.update(task, completed=int(events.time[-1]))
+    return builder.bars(end)
+
+
+def content(plan: Plan, settings: Settings, bars: Bars, verdicts: list[Verdict]) -> dict[str, Any]:
+    """What `realism.json` holds; null stands for what could not be measured."""
+    return {
+        "plan": plan.hash,
+        "seed": plan.seed,
+        "settings": asdict(settings),
+        "symbols": int(bars.price.shape[0]),
+        "minutes": int(bars.price.shape[1]),
+        "sessions": int(bars.session[-1]) + 1 if bars.session.size else 0,
+        "trades": int(bars.trades.sum()),
+        "status": "pass" if all(verdict.passed for verdict in verdicts) else "fail",
+        "facts": [
+            {
+                **asdict(verdict.fact),
+                "value": _number(verdict.estimate.value),
+                "standard_error": _number(verdict.estimate.error),
+                "points": [[_number(x), _number(y)] for x, y in verdict.estimate.points],
+                "verdict": "pass" if verdict.passed else "fail",
+                "note": verdict.note,
+            }
+            for verdict in verdicts
+        ],
+    }
+
+
+def show(verdicts: list[Verdict], console: Console) -> None:
+    """The table, a row a fact, and the count of the gates that hold as the last line."""
+    table = Table(title="stylised facts", title_justify="left")
+    for heading in ("fact", "value", "gate", "verdict", "note", "source"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "value" else "left")
+    for verdict in verdicts:
+        style = "green" if verdict.passed else "bold red"
+        value = "-" if math.isnan(verdict.estimate.value) else f"{verdict.estimate.value:.3f}"
+        word = f"[{style}]{'pass' if verdict.passed else 'FAIL'}[/{style}]"
+        table.add_row(verdict.fact.name, value, verdict.fact.gate, word, verdict.note, verdict.fact.source)
+    console.print(table)
+    passed = sum(verdict.passed for verdict in verdicts)
+    console.print(f"{passed} of {len(verdicts)} gates pass", style="bold green" if passed == len(verdicts) else "bold red")
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,20 +1,16 @@
-"""Price and arrival processes against closed forms and published values: fixed seeds, |z| < 4.5 with honest standard errors."""
+"""Price processes against closed forms and published values: fixed seeds, |z| < 4.5 with honest standard errors."""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalProcess
-from simulator.market.arrivals.fixed import RotatingArrivals, SeparateArrivals, count_before, exact_rate, times
-from simulator.market.arrivals.poisson import PoissonArrivals
 from simulator.market.dynamics import Dynamics, latent_path
 from simulator.market.dynamics.gbm import GeometricBrownianMotion
 from simulator.market.dynamics.jump import MertonJumpDiffusion
@@ -140,49 +136,6 @@ def test_ou_is_stationary_with_an_exponential_acf(lag: int) -> None:
     assert abs(z_of_mean(deviations.mean(axis=1), 0.0)) < LARGEST_Z
 
 
-def counts_by_second(process: ArrivalProcess, seconds: int) -> NDArray[np.int64]:
-    """Counts of the whole market, asked for piece by piece."""
-    pieces = [process.until(end * NANOSECONDS) for end in range(7, seconds + 7, 7)]
-    arrived = np.concatenate([piece.times for piece in pieces])
-    return np.bincount(arrived // NANOSECONDS, minlength=seconds)[:seconds]
-
-
-def test_poisson_counts() -> None:
-    row = golden("arrivals", "process")["poisson"]
-    mean, variance, n = float(row["mean"]), float(row["variance"]), 20_000
-    counts = counts_by_second(PoissonArrivals(["A", "B"], np.array([20.0, 30.0]), seed=5), n)
-    assert abs(counts.mean() - mean) < LARGEST_Z * math.sqrt(mean / n)
-    # Var of (N - m)^2 is m + 2 m^2 for a Poisson N.
-    assert abs(((counts - mean) ** 2).mean() - variance) < LARGEST_Z * math.sqrt((mean + 2 * mean**2) / n)
-    assert abs(z_of_mean((counts[1:] - mean) * (counts[:-1] - mean), float(row["acf1 of counts"]))) < LARGEST_Z
-
-
-def kolmogorov_distance(samples: Floats) -> float:
-    """sqrt(n) D_n from the exponential distribution of mean 1."""
-    below = -np.expm1(-np.sort(samples))
-    n = samples.size
-    ranks = np.arange(n + 1) / n
-    return float(max((ranks[1:] - below).max(), (below - ranks[:-1]).max()) * math.sqrt(n))
-
-
-CRITICAL_DISTANCE = 1.95  # of level 0.001
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_poisson_compensator_increments_are_exponential(seed: int) -> None:
-    gaps = np.diff(PoissonArrivals(["A"], np.array([40.0]), seed).until(2000 * NANOSECONDS).times, prepend=0)
-    increments = gaps * 40.0 / NANOSECONDS
-    assert kolmogorov_distance(increments) < CRITICAL_DISTANCE
-    assert abs(z_of_mean((increments[1:] - 1.0) * (increments[:-1] - 1.0), 0.0)) < LARGEST_Z
-
-
-def test_compensator_increments_of_the_merged_market_are_exponential(make_plan: Callable[..., Plan]) -> None:
-    plan = make_plan("symbols=equities", "rate=1000", "duration=40")
-    increments = np.diff(np.concatenate([events.time for events in events_of(plan)]), prepend=0) * 1000.0 / NANOSECONDS
-    assert increments.size > 30_000
-    assert kolmogorov_distance(increments) < CRITICAL_DISTANCE
-
-
 def test_trade_sizes_are_geometric(make_plan: Callable[..., Plan]) -> None:
     plan = make_plan("symbols.count=4", "symbols.mean_volume=20", "rate=2000", "duration=40")
     volumes = np.concatenate([events.volume for events in events_of(plan)]).astype(np.float64)
@@ -190,43 +143,3 @@ def test_trade_sizes_are_geometric(make_plan: Callable[..., Plan]) -> None:
     assert abs(z_of_mean(volumes, 20.0)) < LARGEST_Z
     assert abs(z_of_mean((volumes - 20.0) ** 2, 20.0 * 19.0)) < LARGEST_Z
     assert abs(z_of_mean((volumes == 1.0).astype(np.float64), 1 / 20)) < LARGEST_Z
-
-
-CHOSEN = [0, 1, 2, 99, 100, 101, 123_456_789, 10**9 - 1, 10**9]
-LONGEST_RUN = 3_155_760_000  # seconds that `duration` may have
-
-
-@pytest.mark.parametrize("rate", [100.0, 0.1, 7.3, 1.0 / 3.0, 1500.0, 12_345.678901234, 33.3, 999_999.9, 1e8, 2.5e-3])
-def test_the_fixed_schedule_is_exact_over_a_billion_events(rate: float) -> None:
-    fraction = exact_rate(rate)
-    if len(repr(rate)) < 12:
-        assert fraction == Fraction(repr(rate))
-    assert abs(fraction / Fraction(rate) - 1) < Fraction(1, 10**9)
-    chosen = [k for k in CHOSEN if k / rate <= LONGEST_RUN]
-    exact = [(k * NANOSECONDS * fraction.denominator) // fraction.numerator for k in chosen]
-    assert times(np.array(chosen, dtype=np.int64), fraction).tolist() == exact
-    # Event k comes before t when its moment, k / rate, does.
-    assert [count_before(time + 1, fraction) > k for k, time in zip(chosen, exact, strict=True)] == [True] * len(chosen)
-    assert [count_before(time, fraction) <= k for k, time in zip(chosen, exact, strict=True)] == [True] * len(chosen)
-
-
-def test_fixed_counts_differ_by_at_most_one() -> None:
-    row = golden("arrivals", "process")["fixed rate"]
-    mean, seconds = float(row["mean"]), 10_000
-    counts = counts_by_second(RotatingArrivals(3, mean), seconds)
-    assert set(counts.tolist()) == {math.floor(mean), math.ceil(mean)}
-    assert counts.sum() == round(mean * seconds)
-
-
-def test_symbols_take_turns() -> None:
-    arrivals = RotatingArrivals(3, 10.0).until(NANOSECONDS)
-    assert arrivals.counts.tolist() == [4, 3, 3]
-    assert arrivals.times.tolist() == [tenth * 100_000_000 for tenth in (0, 3, 6, 9, 1, 4, 7, 2, 5, 8)]
-
-
-def test_separate_schedules_keep_their_own_rates_without_drift() -> None:
-    arrivals = SeparateArrivals(["A", "B"], np.array([3.0, 0.7])).until(10_000 * NANOSECONDS)
-    assert arrivals.counts.tolist() == [30_000, 7_000]
-    for part, rate in zip(np.split(arrivals.times, [30_000]), (Fraction(3), Fraction(7, 10)), strict=True):
-        assert 0 <= part[0] < NANOSECONDS / rate
-        assert (part - part[0]).tolist() == [int(k * NANOSECONDS / rate) for k in range(part.size)]

@@ -8,7 +8,7 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals
+from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals, ranges
 from simulator.seeding import words
 
 # Beyond it the products below would leave int64.
@@ -33,9 +33,15 @@ def times(numbers: NDArray[np.int64], rate: Fraction) -> NDArray[np.int64]:
 
     With 10^9 / rate = (whole + part / n) nanoseconds and k = q n + r, the time is q (whole n + part) + r whole + r part // n.
     """
-    n = rate.numerator
-    whole, part = divmod(NANOSECONDS * rate.denominator, n)
-    q, r = np.divmod(numbers, n)
+    return _times(numbers, rate.numerator, *divmod(NANOSECONDS * rate.denominator, rate.numerator))
+
+
+Whole = int | NDArray[np.int64]
+
+
+def _times(numbers: NDArray[np.int64], n: Whole, whole: Whole, part: Whole) -> NDArray[np.int64]:
+    q: NDArray[np.int64] = numbers // n
+    r: NDArray[np.int64] = numbers - q * n
     exact: NDArray[np.int64] = q * (whole * n + part) + r * whole + (r * part) // n
     return exact
 
@@ -72,13 +78,18 @@ class SeparateArrivals(ArrivalProcess):
         self._shifts = [
             int(Fraction(words(symbol)[0], 2**32) * NANOSECONDS / rate) for symbol, rate in zip(symbols, self._rates, strict=True)
         ]
-        self._next = [0] * len(symbols)
+        self._next = np.zeros(len(symbols), dtype=np.int64)
+        periods = [divmod(NANOSECONDS * rate.denominator, rate.numerator) for rate in self._rates]
+        self._wholes, self._parts = np.array(periods, dtype=np.int64).T
+        self._numerators = np.array([rate.numerator for rate in self._rates], dtype=np.int64)
+        self._offsets = np.array(self._shifts, dtype=np.int64)
 
     def until(self, end: int) -> Arrivals:  # noqa: D102  # inherited
-        due = [self._take(index, end) for index in range(len(self._rates))]
-        return Arrivals(np.concatenate(due), np.array([piece.size for piece in due], dtype=np.int64))
-
-    def _take(self, index: int, end: int) -> NDArray[np.int64]:
-        rate, shift, first = self._rates[index], self._shifts[index], self._next[index]
-        self._next[index] = max(first, count_before(end - shift, rate))
-        return times(np.arange(first, self._next[index], dtype=np.int64), rate) + shift
+        before = [count_before(end - shift, rate) for shift, rate in zip(self._shifts, self._rates, strict=True)]
+        counts = np.maximum(np.array(before, dtype=np.int64) - self._next, 0)
+        numbers = ranges(self._next, counts)
+        self._next += counts
+        n, whole, part, shift = (
+            np.repeat(column, counts) for column in (self._numerators, self._wholes, self._parts, self._offsets)
+        )
+        return Arrivals(_times(numbers, n, whole, part) + shift, counts)

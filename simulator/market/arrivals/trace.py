@@ -1,0 +1,136 @@
+"""Trace: times, and symbols, from a file of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import Field
+
+from simulator.errors import BadConfigError
+from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals, Integers
+from simulator.seeding import stream
+
+_LONGEST = 3_155_760_000 * NANOSECONDS
+
+
+class Trace(ArrivalParameters):
+    """`conf/arrivals/trace.yaml`."""
+
+    kind: Literal["trace"]
+    path: Annotated[str, Field(min_length=1)]
+    time: Annotated[str, Field(min_length=1)]
+    symbol: Annotated[str, Field(min_length=1)] | None
+    speed: Annotated[float, Field(gt=0, le=1_000_000_000)] | None
+    loop: bool
+
+
+@final
+class TraceArrivals(ArrivalProcess):
+    """The file's events, `speed` times as fast, once or again and again.
+
+    Numbers are seconds from the run's start; date-times count from the first of them. A lap of a loop ends one mean gap after
+    the last event. With speed null the mean rate over a lap is the market's. Without a column of symbols each lap draws them
+    by their shares of the rate, from one stream: then a further symbol does move the others.
+
+    Raises:
+        BadConfigError: if the file, a column or its values are not what they must be.
+    """
+
+    def __init__(self, parameters: Trace, symbols: list[str], rates: NDArray[np.float64], seed: int) -> None:
+        frame = _read(parameters)
+        recorded = _nanoseconds(parameters, frame)
+        self._symbols = None if parameters.symbol is None else _numbers(parameters, frame[parameters.symbol], symbols)
+        span = int(recorded[-1] - recorded[0])
+        if span == 0 and (parameters.speed is None or parameters.loop):
+            raise _fault(parameters, f"column {parameters.time} needs two different times for arrivals.speed=null or a loop")
+        length = int(recorded[-1]) + max(1, span // max(1, recorded.size - 1))
+        shares = np.cumsum(rates)
+        self._shares: NDArray[np.float64] = shares / shares[-1]
+        speed = parameters.speed
+        if speed is None:
+            speed = float(shares[-1]) * length / (recorded.size * NANOSECONDS)
+        self._times: Integers = np.minimum(recorded / speed, float(_LONGEST)).astype(np.int64)
+        self._length = max(1, int(min(length / speed, _LONGEST)))
+        self._loop = parameters.loop
+        self._stream = stream(seed, "", "arrivals")  # no symbol has an empty name
+        self._count = len(symbols)
+        self._lap, self._next = 0, 0
+        self._of_lap = self._draw_symbols()
+
+    def until(self, end: int) -> Arrivals:  # noqa: D102  # inherited
+        times, symbols = [], []
+        while True:
+            cut = max(self._next, int(np.searchsorted(self._times, end - self._lap * self._length)))
+            times.append(self._times[self._next : cut] + self._lap * self._length)
+            symbols.append(self._of_lap[self._next : cut])
+            self._next = cut
+            if cut < self._times.size or not self._loop or (self._lap + 1) * self._length >= end:
+                break
+            self._lap, self._next = self._lap + 1, 0
+            self._of_lap = self._draw_symbols()
+        of = np.concatenate(symbols)
+        counts = np.bincount(of, minlength=self._count).astype(np.int64)
+        return Arrivals(np.concatenate(times)[np.argsort(of, kind="stable")], counts)
+
+    def _draw_symbols(self) -> Integers:
+        if self._symbols is not None:
+            return self._symbols
+        return np.searchsorted(self._shares, self._stream.random(self._times.size), side="right").astype(np.int64)
+
+
+def _fault(parameters: Trace, message: str) -> BadConfigError:
+    return BadConfigError(f"arrivals.path={parameters.path}: {message}")
+
+
+def _read(parameters: Trace) -> pl.DataFrame:
+    path = Path(parameters.path)
+    if not path.is_file():
+        raise _fault(parameters, "no such file")
+    if path.suffix not in {".csv", ".parquet"}:
+        raise _fault(parameters, "must end in .csv or .parquet")
+    try:
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, try_parse_dates=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _fault(parameters, f"cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
+    for column in (parameters.time, parameters.symbol):
+        if column is not None and column not in frame.columns:
+            raise _fault(parameters, f"has no column {column}; it has {', '.join(frame.columns)}")
+    if frame.height == 0:
+        raise _fault(parameters, "holds no events")
+    return frame
+
+
+def _nanoseconds(parameters: Trace, frame: pl.DataFrame) -> Integers:
+    column, name = frame[parameters.time], f"column {parameters.time}"
+    if column.null_count():
+        raise _fault(parameters, f"{name} has no value in row {int(column.is_null().arg_max() or 0) + 1}")
+    if column.dtype == pl.Datetime:
+        instants = column.dt.epoch("ns").to_numpy()
+        times: Integers = instants - instants[0]
+    elif column.dtype.is_numeric():
+        seconds = column.cast(pl.Float64).to_numpy()
+        wrong = ~((seconds >= 0) & (seconds * NANOSECONDS < _LONGEST))
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise _fault(parameters, f"{name} must hold seconds >= 0 from the start, and has {seconds[row]:g} in row {row + 1}")
+        times = np.rint(seconds * NANOSECONDS).astype(np.int64)
+    else:
+        raise _fault(parameters, f"{name} must hold seconds or date-times, not {column.dtype}")
+    steps = np.diff(times)
+    if steps.size and steps.min() < 0:
+        raise _fault(parameters, f"{name} must not fall, and does in row {int((steps < 0).argmax()) + 2}")
+    return times
+
+
+def _numbers(parameters: Trace, column: pl.Series, symbols: list[str]) -> Integers:
+    """Each event's symbol as its place in the market's list."""
+    place = {symbol: number for number, symbol in enumerate(symbols)}
+    names = column.cast(pl.String).to_list()
+    unknown = next((name for name in names if name not in place), None)
+    if unknown is not None or None in names:
+        raise _fault(parameters, f"column {column.name} has {unknown or 'no value'}, which is no symbol of the market")
+    return np.array([place[name] for name in names], dtype=np.int64)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Events that one core generates and measures in a second, about.
 _EVENTS_PER_SECOND = 3_000_000
+_PIPE_WIDTH = 150
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def report(plan: Plan, settings: Settings, context: Context) -> int:
     from simulator.realism.plot import draw  # noqa: PLC0415  # matplotlib is for this mode only
 
     draw(bars, verdicts, path / "realism.svg")
-    show(verdicts, Console(highlight=False, soft_wrap=True))
+    console = Console(highlight=False)
+    # A pipe has no width of its own; a terminal's is the reader's choice.
+    show(verdicts, console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH))
     return EXIT_OK if all(verdict.passed for verdict in verdicts) else EXIT_MISMATCH
 
 
@@ -115,7 +118,7 @@ def show(verdicts: list[Verdict], console: Console) -> None:
     """The table, a row a fact, and the count of the gates that hold as the last line."""
     table = Table(title="stylised facts", title_justify="left")
     for heading in ("fact", "value", "gate", "verdict", "note", "source"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "value" else "left")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "fact", justify="right" if heading == "value" else "left")
     for verdict in verdicts:
         style = "green" if verdict.passed else "bold red"
         value = "-" if math.isnan(verdict.estimate.value) else f"{verdict.estimate.value:.3f}"

@@ -146,7 +146,8 @@ class Intensity:
             seconds = " and ".join(f"{length / 1e9:g}" for length in lengths)
             raise ValueError(f"shapes with periods of {seconds} seconds do not fit in a period short enough to be tabulated")
         mine, others = _unrolled(self, end), _unrolled(other, end)
-        knots = sorted({start, end, *(segment.begin for segment in mine), *(segment.begin for segment in others)})
+        inner = {segment.begin for segment in (*mine, *others) if segment.begin < end}
+        knots = sorted({start, end} | inner)
         product, left, right = [], 0, 0
         for begin, stop in pairwise(knots):
             left += mine[left].end <= begin

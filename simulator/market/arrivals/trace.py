@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, final
 
@@ -54,7 +55,8 @@ class TraceArrivals(ArrivalProcess):
         if speed is None:
             speed = float(shares[-1]) * length / (recorded.size * NANOSECONDS)
         self._times: Integers = np.minimum(recorded / speed, float(_LONGEST)).astype(np.int64)
-        self._length = max(1, int(min(length / speed, _LONGEST)))
+        # Exact, so that many laps do not drift.
+        self._lap_length = length / Fraction(speed)
         self._loop = parameters.loop
         self._stream = stream(seed, "", "arrivals")  # no symbol has an empty name
         self._count = len(symbols)
@@ -64,11 +66,12 @@ class TraceArrivals(ArrivalProcess):
     def until(self, end: int) -> Arrivals:  # noqa: D102  # inherited
         times, symbols = [], []
         while True:
-            cut = max(self._next, int(np.searchsorted(self._times, end - self._lap * self._length)))
-            times.append(self._times[self._next : cut] + self._lap * self._length)
+            begin = int(self._lap * self._lap_length)
+            cut = max(self._next, int(np.searchsorted(self._times, end - begin)))
+            times.append(self._times[self._next : cut] + begin)
             symbols.append(self._of_lap[self._next : cut])
             self._next = cut
-            if cut < self._times.size or not self._loop or (self._lap + 1) * self._length >= end:
+            if cut < self._times.size or not self._loop or int((self._lap + 1) * self._lap_length) >= end:
                 break
             self._lap, self._next = self._lap + 1, 0
             self._of_lap = self._draw_symbols()

@@ -23,7 +23,7 @@ class SessionPlan(Parameters):
     opens: list[int] = Field(description="openings in order; the first is below 0 when the run starts in mid-session")
     closes: list[int] = Field(description="the close of each")
     period: int | None = Field(description="the hours repeat after this many microseconds; null: they end with the last close")
-    u_shape: float = Field(description="how much quieter mid-session is than its ends, 0 to 1")
+    u_shape: float = Field(description="share by which mid-session is quieter than the mean, 0 to 1")
     pre_open: int = Field(description="microseconds of pre-open before an opening")
     opening_auction: float = Field(description="size of the print at an opening in mean trade sizes; 0: none")
     closing_auction: float = Field(description="size of the print at a close in mean trade sizes; 0: none")

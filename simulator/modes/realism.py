@@ -41,7 +41,9 @@ def run(context: Context) -> int:
     """Measure, print the table, write `realism.json` and `realism.svg`; 1 if a gate fails."""
     section = getattr(context.specification, "realism", None)
     settings = Settings() if section is None else Settings(duration=section.duration)
-    return report(context.compile(), settings, context)
+    # The measured span is compiled, not cut: opening hours are part of a plan, and plan.json is what was measured.
+    longer = Context(context.specification.model_copy(update={"duration": settings.duration}), context.directory)
+    return report(longer.compile(), settings, context)
 
 
 def report(plan: Plan, settings: Settings, context: Context) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -28,7 +29,8 @@ def draw(bars: Bars, verdicts: Sequence[Verdict], path: Path) -> None:
     _slopes(clustering, found["volatility clustering"])
     _line(lever, found["leverage"], "leverage", "lag, minutes", "corr(r(t), r²(t+lag))")
     lever.axhline(0.0, color="grey", linewidth=0.8)
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "realism"}):  # the same figures give the same file
+        figure.savefig(path, format="svg", metadata={"Date": None})
 
 
 def _tails(axes: Axes, bars: Bars) -> None:
@@ -56,7 +58,7 @@ def _slopes(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
     if not points or min(y for _, y in points) <= 0:
         return
     lags, level = np.array([x for x, _ in points]), points[0][1]
-    for slope in CLUSTERING_SLOPES:
-        axes.plot(lags, level * (lags / lags[0]) ** slope, linestyle="--", color="grey", label=f"slope {slope:g}")
+    for slope, dashes in zip(CLUSTERING_SLOPES, ("--", ":"), strict=True):
+        axes.plot(lags, level * (lags / lags[0]) ** slope, linestyle=dashes, color="grey", label=f"slope {slope:g}")
     axes.set(xscale="log", yscale="log")
     axes.legend()

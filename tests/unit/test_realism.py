@@ -24,7 +24,7 @@ from simulator.market.events import Events
 from simulator.modes import realism
 from simulator.modes.context import Context
 from simulator.modes.realism import Settings, measure
-from simulator.plan import Plan
+from simulator.plan import Plan, read_plan
 from simulator.realism import facts, gates
 from simulator.realism.bars import MINUTE, BarBuilder, Bars
 from simulator.realism.facts import (
@@ -332,8 +332,22 @@ def test_the_mode_writes_its_figures_and_says_by_its_exit_code_whether_the_gates
     assert content["status"] == ("pass" if code == EXIT_OK else "fail")
     assert content["settings"] == {"duration": 3600}
     assert [row["name"] for row in content["facts"]] == list(gates.GATES)
-    assert (tmp_path / "realism.svg").read_text(encoding="utf-8").startswith("<?xml")
+    drawing = (tmp_path / "realism.svg").read_text(encoding="utf-8")
+    assert drawing.startswith("<?xml")
+    assert realism.report(plan, Settings(duration=3600), context) == code
+    assert (tmp_path / "realism.svg").read_text(encoding="utf-8") == drawing
     assert ("7 of 7 gates pass" in capsys.readouterr().out) == (code == EXIT_OK)
+
+
+def test_the_plan_that_is_written_is_the_one_that_was_measured(
+    tmp_path: Path, make_specification: Callable[..., Specification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Context(make_specification("symbols.count=2", "rate=2", "duration=60"), RunDirectory(tmp_path))
+    monkeypatch.setattr(realism, "Settings", lambda: Settings(duration=1800))
+    assert realism.run(context) == EXIT_MISMATCH
+    content = json.loads((tmp_path / "realism.json").read_text(encoding="utf-8"))
+    plan = read_plan(tmp_path / "plan.json")
+    assert (content["plan"], plan.duration, content["minutes"]) == (plan.hash, 1_800_000_000, 30)
 
 
 def test_a_market_too_short_to_measure_fails_and_does_not_break(make_plan: MakePlan) -> None:

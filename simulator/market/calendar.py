@@ -15,8 +15,8 @@ from simulator.errors import BadConfigError
 
 _KEY = "session.calendar"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# A session of another time zone may begin on the day before; no holiday is longer than the second.
-_MARGIN = timedelta(days=3)
+# The day of a session is a day of its own time zone.
+_MARGIN = timedelta(days=1)
 _LONGEST_HOLIDAY = timedelta(days=30)
 # How far hours are listed for a run without end.
 _HORIZON = timedelta(days=3653)
@@ -35,16 +35,14 @@ def exchange_sessions(name: str, start_us: int, duration_us: int | None) -> tupl
     length = _HORIZON if duration_us is None else timedelta(microseconds=duration_us)
     try:
         end = begin + length
-        opens, closes = _all_sessions(name, (begin - _MARGIN).date(), (end + _LONGEST_HOLIDAY).date())
+        opens, closes = _all_sessions(name, (begin - _MARGIN).date(), (end + _MARGIN).date())
     except (OverflowError, ValueError) as error:
         raise BadConfigError(f"{_KEY}={name}: has no hours for this run: {' '.join(str(error).split())}") from None
     opens, closes = opens - start_us, closes - start_us
     stop = length // timedelta(microseconds=1)
     kept = (closes > 0) & (opens < stop)
     if not kept.any():
-        later = [_instant(start_us + opening) for opening in opens[opens >= stop].tolist()[:1]]
-        hint = "".join(f"; next opening is at {instant}" for instant in later)
-        raise BadConfigError(f"{_KEY}={name}: no trading between {_text(begin)} and {_text(end)}{hint}")
+        raise BadConfigError(f"{_KEY}={name}: no trading between {_text(begin)} and {_text(end)}{_next_opening(name, end)}")
     return opens[kept].tolist(), closes[kept].tolist()
 
 
@@ -56,7 +54,10 @@ def _all_sessions(name: str, first: date, last: date) -> tuple[Any, Any]:
     known = exchange_calendars.get_calendar_names()
     if name not in known:
         raise BadConfigError(f"{_KEY}={name}: no such calendar{suggestion(name, sorted(known))}")
-    schedule = exchange_calendars.get_calendar(name, start=first.isoformat(), end=last.isoformat()).schedule
+    try:
+        schedule = exchange_calendars.get_calendar(name, start=first.isoformat(), end=last.isoformat()).schedule
+    except exchange_calendars.errors.NoSessionsError:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     edges = [schedule[column].dt.tz_localize(None).to_numpy("datetime64[us]") for column in schedule.columns]
     opening, break_start, break_end, close = edges
     breaks = ~np.isnat(break_start)
@@ -66,8 +67,14 @@ def _all_sessions(name: str, first: date, last: date) -> tuple[Any, Any]:
     return opens[np.concatenate(([True], apart))], closes[np.concatenate((apart, [True]))]
 
 
-def _instant(microseconds: int) -> str:
-    return _text(_EPOCH + timedelta(microseconds=microseconds))
+def _next_opening(name: str, end: datetime) -> str:
+    """A hint for a run without trading; nothing where the calendar ends."""
+    try:
+        opens, _ = _all_sessions(name, (end - _MARGIN).date(), (end + _LONGEST_HOLIDAY).date())
+    except (OverflowError, ValueError):
+        return ""
+    later = opens[opens >= (end - _EPOCH) // timedelta(microseconds=1)].tolist()
+    return f"; next opening is at {_text(_EPOCH + timedelta(microseconds=later[0]))}" if later else ""
 
 
 def _text(instant: datetime) -> str:

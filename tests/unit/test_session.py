@@ -86,7 +86,7 @@ def test_a_lunch_break_ends_a_session() -> None:
 
 def test_sessions_without_a_gap_are_one() -> None:
     plan = hours_from("2025-01-02T00:00:00", 10, "24/7")
-    assert (plan.opens, len(plan.closes)) == ([-3 * DAY], 1)
+    assert (plan.opens, len(plan.closes)) == ([-DAY], 1)
     assert plan.closes[0] >= 10 * DAY
 
 
@@ -124,6 +124,15 @@ def test_a_weekend_has_no_trading() -> None:
         "session.calendar=XNYS: no trading between 2025-07-04T00:00:00Z and 2025-07-07T00:00:00Z; "
         "next opening is at 2025-07-07T13:30:00Z"
     )
+
+
+def test_a_long_holiday_has_no_trading() -> None:
+    with pytest.raises(BadConfigError, match=r"no trading between .*; next opening is at 2025-10-09T01:30:00Z$"):
+        hours_from("2025-10-03T00:00:00", 2, "XSHG")
+
+
+def test_the_last_days_of_a_calendar_have_hours() -> None:
+    assert spans("2029-12-30T00:00:00", hours_from("2029-12-30T00:00:00", 0.5, "XSAU")) == [("12-30T07:00", "12-30T12:00")]
 
 
 def test_an_unknown_calendar_is_refused_in_one_line() -> None:

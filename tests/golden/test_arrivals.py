@@ -118,6 +118,11 @@ def test_mmpp_counts() -> None:
     agrees(counts_of(made(MMPP, 150.0 / 11.0, symbols=MANY), float(row["window"]), 500), row)
 
 
+def test_mmpp_levels_are_the_golden_rates_over_their_mean() -> None:
+    calm, burst = MMPP.levels
+    assert (calm * 150.0 / 11.0, burst * 150.0 / 11.0) == pytest.approx((5.0, 100.0), rel=1e-12)
+
+
 def test_mmpp_is_stationary_from_the_first_moment() -> None:
     first = counts_of(made(MMPP, 150.0 / 11.0, symbols=[f"S{number}" for number in range(4000)], seed=3), 0.25, 1)
     assert abs(z_of_mean(first[0], 150.0 / 11.0 / 4)) < LARGEST_Z

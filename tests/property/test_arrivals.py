@@ -20,7 +20,7 @@ from simulator.market.arrivals.diurnal import Diurnal
 from simulator.market.arrivals.fixed import Fixed
 from simulator.market.arrivals.hawkes import Hawkes
 from simulator.market.arrivals.mmpp import MarkovModulated
-from simulator.market.arrivals.poisson import Poisson
+from simulator.market.arrivals.poisson import Poisson, PoissonArrivals
 from simulator.market.arrivals.ramp import Ramp
 from simulator.market.arrivals.trace import Trace
 from simulator.market.intensity import Burst, constant, u_shape
@@ -123,6 +123,14 @@ def test_many_small_pieces_do_not_change_the_process(kind: str, parameters_of: d
     ends = list(range(0, SPAN, 10_000_019))
     whole = read(made(parameters_of[kind], 5), NAMES, [ends[-1]])
     assert read(made(parameters_of[kind], 5), NAMES, ends) == whole
+
+
+def test_a_draw_that_falls_short_is_drawn_again() -> None:
+    # About one draw in 30,000 does not reach the end that it was made for.
+    names = [f"S{number}" for number in range(2000)]
+    whole, pieces = (PoissonArrivals(names, np.full(2000, 10.0), 1) for _ in range(2))
+    counts = sum(pieces.until(end * NANOSECONDS).counts for end in range(1, 201))
+    assert np.array_equal(counts, whole.until(200 * NANOSECONDS).counts)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "trace without symbols"])

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
+from simulator.errors import BadConfigError
 from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, BufferedArrivals, Integers
 from simulator.seeding import streams
 
@@ -17,6 +18,7 @@ _FIRST_PORTION = 64
 _LARGEST_PORTION = 1024
 # A portion is not longer than this, so that the next one's times stay in int64.
 _LONGEST_PORTION = 1 << 60
+_MOST_WAITING = 20_000_000  # children of past events, 8 bytes each
 
 
 class Hawkes(ArrivalParameters):
@@ -39,10 +41,20 @@ class HawkesArrivals(BufferedArrivals):
     generation have Poisson(n m) children, each of a parent drawn at random, an exponential time after it. Each symbol's clusters
     are drawn portion by portion; children beyond the portion wait for theirs. Portions depend on the symbol's rate alone.
 
+    Raises:
+        BadConfigError: if so many children would wait for their portion that memory could not hold them.
+
     Source: Hawkes & Oakes 1974; kernel and moments as in Da Fonseca & Zaatour 2014.
     """
 
     def __init__(self, parameters: Hawkes, symbols: list[str], rates: NDArray[np.float64], seed: int) -> None:
+        least = float(rates.sum()) * parameters.branching / _MOST_WAITING
+        if parameters.decay < least:
+            raise BadConfigError(
+                f"arrivals.decay={parameters.decay:g}: must be {least:g} or more with "
+                f"arrivals.branching={parameters.branching:g} at this rate, or more "
+                f"than {_MOST_WAITING} events that are still to come would wait in memory"
+            )
         super().__init__(len(symbols))
         self._branching = parameters.branching
         self._mean_delay = NANOSECONDS / parameters.decay

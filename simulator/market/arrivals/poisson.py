@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, BufferedArrivals, Integers, running_sums
 from simulator.seeding import streams
 
+_LONG_GAP = 1e15
+
 
 class Poisson(ArrivalParameters):
     """`conf/arrivals/poisson.yaml`."""
@@ -30,10 +32,11 @@ class PoissonArrivals(BufferedArrivals):
         self._draws = [stream.standard_exponential for stream in streams(seed, symbols, "arrivals")]
 
     def _draw(self, short: Integers, end: int) -> tuple[Integers, Integers]:
-        """Gaps that reach `end` in most cases; how many are drawn at once does not matter."""
+        """Gaps that reach `end` in most cases, and some more: how many are drawn at once does not matter, calls cost."""
         gaps = self._gaps[short]
         expected = (end - self._known[short]) / gaps
-        counts: Integers = (expected + 4.0 * np.sqrt(expected)).astype(np.int64) + 4
+        # Fewer of a symbol that trades once in a fortnight or less: times must stay in int64.
+        counts: Integers = (expected + 3.0 * np.sqrt(expected)).astype(np.int64) + np.where(gaps < _LONG_GAP, 16, 4)
         wanted = zip(short.tolist(), counts.tolist(), strict=True)
         draws = np.concatenate([self._draws[index](count) for index, count in wanted])
         draws *= np.repeat(gaps, counts)

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from simulator.parameters import FORMS
+
 # Wording of pydantic's own error types; `{name}` is filled from the error's context.
 _MESSAGES = {
     "greater_than": "must be more than {gt:g}",
@@ -82,6 +84,8 @@ def _path(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     path: list[str] = []
     known: list[type[BaseModel]] = [model]
     for part in location:
+        if part in FORMS and known == []:
+            continue
         tagged = [kind for kind in known if _tag(kind) == part]
         if tagged and len(known) > 1:
             known = tagged

@@ -6,7 +6,9 @@ symbols there are. Names are hashed with BLAKE2b, never with `hash()`, which dif
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b
+from typing import final
 
 import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
@@ -30,3 +32,23 @@ def stream(seed: int, symbol: str, purpose: str) -> Generator:
 def streams(seed: int, symbols: list[str], purpose: str) -> list[Generator]:
     """One stream for each symbol, all for the same purpose."""
     return [stream(seed, symbol, purpose) for symbol in symbols]
+
+
+@final
+@dataclass(frozen=True)
+class Draws:
+    """The random streams of a group of names: of the market's symbols, or of its factors.
+
+    Attributes:
+        seed: of the run.
+        names: the symbols or factors, in order.
+        prefix: begins every purpose, so that a factor never shares a stream with a symbol of the same name.
+    """
+
+    seed: int
+    names: list[str]
+    prefix: str = ""
+
+    def of(self, purpose: str) -> list[Generator]:
+        """One stream for each name, each at its beginning."""
+        return streams(self.seed, self.names, self.prefix + purpose)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Context, Decimal
 from functools import lru_cache
 
@@ -29,6 +30,13 @@ def exponential(value: float) -> float:
 def logarithm(value: float) -> float:
     """ln(value) for value > 0, correctly rounded."""
     return float(_CONTEXT.ln(Decimal(value)))
+
+
+def each(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A scalar function of every element; equal elements are computed once."""
+    distinct, places = np.unique(values, return_inverse=True)
+    results = np.array([function(value) for value in distinct.tolist()], dtype=np.float64)
+    return results[places].reshape(values.shape)
 
 
 def fixed_point(values: NDArray[np.float64]) -> NDArray[np.int64]:

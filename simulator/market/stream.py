@@ -15,7 +15,7 @@ from simulator.market.dynamics import latent_path
 from simulator.market.events import Events
 from simulator.market.exact import exponential_of_fixed_point
 from simulator.plan import MarketPlan, Plan
-from simulator.seeding import streams
+from simulator.seeding import Draws, streams
 
 # Large enough that the work per block does not count, small enough to stay in the processor's cache.
 BLOCK_EVENTS = 16_384
@@ -40,7 +40,7 @@ class Market:
         names = [symbol.name for symbol in plan.symbols]
         self._step = max(1, round(plan.dynamics.step * 1_000_000_000))
         self._rate = plan.rate
-        self._path = latent_path(plan.dynamics, names, seed)
+        self._path = latent_path(plan.dynamics, Draws(seed, names))
         self._arrivals = arrival_process(plan, seed)
         self._volumes = streams(seed, names, "volume")
         self._opening_ticks = np.array([symbol.opening_ticks for symbol in plan.symbols])[:, None]
@@ -68,7 +68,7 @@ class Market:
 
     def _grid_prices(self, steps: int) -> NDArray[np.int64]:
         """Prices in ticks, shape (symbols, steps); at least one tick, and small enough to be exact as a double."""
-        ratio = exponential_of_fixed_point(self._path.advance(steps))
+        ratio = exponential_of_fixed_point(self._path.advance(steps).levels)
         ticks: NDArray[np.float64] = np.clip(np.rint(self._opening_ticks * ratio), 1.0, self._most_ticks)
         return ticks.astype(np.int64)
 

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from simulator.market.dynamics.ou import OrnsteinUhlenbeck
 from simulator.market.exact import FRACTION_BITS
 from simulator.market.stream import events_of
 from simulator.plan import Plan
+from simulator.seeding import Draws
 
 Floats = NDArray[np.float64]
 
@@ -42,13 +44,13 @@ def z_of_mean(samples: Floats, expected: float) -> float:
 
 def log_returns(parameters: Dynamics, steps: int, seed: int = 1) -> Floats:
     """Independent log returns over one step each, shape (symbols, steps)."""
-    levels = latent_path(parameters, SYMBOLS, seed).advance(steps + 1)
+    levels = latent_path(parameters, Draws(seed, SYMBOLS)).advance(steps + 1).levels
     return np.diff(levels, axis=1) / 2.0**FRACTION_BITS
 
 
-def in_years(dt: float) -> dict[str, float]:
+def in_years(dt: float) -> dict[str, Any]:
     """A step of `dt` years."""
-    return {"step": 1.0, "seconds_per_year": 1.0 / dt}
+    return {"step": 1.0, "seconds_per_year": 1.0 / dt, "symbols": {}}
 
 
 def gbm(drift: float, volatility: float, dt: float) -> GeometricBrownianMotion:
@@ -125,9 +127,9 @@ def test_merton_option_price() -> None:
 def test_ou_is_stationary_with_an_exponential_acf(lag: int) -> None:
     mean = 0.1
     parameters = OrnsteinUhlenbeck(kind="ou", reversion=2.0, volatility=0.6, mean=mean, **in_years(0.05))
-    paths = latent_path(parameters, [f"S{number}" for number in range(200)], 3)
+    paths = latent_path(parameters, Draws(3, [f"S{number}" for number in range(200)]))
     paths.advance(600)  # 60 times the correlation time: the opening is forgotten
-    deviations = paths.advance(3000) / 2.0**FRACTION_BITS - mean
+    deviations = paths.advance(3000).levels / 2.0**FRACTION_BITS - mean
     # A path's samples are correlated, the paths are not: one estimate a path gives the standard error.
     products = (deviations[:, : 3000 - lag] * deviations[:, lag:]).mean(axis=1)
     variance = float(MOMENTS["stationary variance"]["value"])

@@ -14,6 +14,7 @@ from simulator.market.dynamics import latent_path
 from simulator.market.events import Events
 from simulator.market.stream import events_of
 from simulator.plan import Plan
+from simulator.seeding import Draws
 
 MakePlan = Callable[..., Plan]
 
@@ -101,9 +102,9 @@ def test_blocks_leave_the_bytes_and_the_digest_alone(overrides: list[str], block
 def test_pieces_of_a_path_are_the_path(overrides: list[str], cuts: list[int], make_plan: MakePlan) -> None:
     plan = make_plan(*overrides)
     names = [symbol.name for symbol in plan.market.symbols]
-    path = latent_path(plan.market.dynamics, names, plan.seed)
-    pieces = np.concatenate([path.advance(steps) for steps in cuts], axis=1)
-    assert np.array_equal(pieces, latent_path(plan.market.dynamics, names, plan.seed).advance(sum(cuts)))
+    path = latent_path(plan.market.dynamics, Draws(plan.seed, names))
+    pieces = np.concatenate([path.advance(steps).levels for steps in cuts], axis=1)
+    assert np.array_equal(pieces, latent_path(plan.market.dynamics, Draws(plan.seed, names)).advance(sum(cuts)).levels)
     assert not pieces[:, 0].any()
 
 

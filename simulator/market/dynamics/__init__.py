@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from simulator.market.dynamics.base import LatentPath
-from simulator.market.dynamics.gbm import GeometricBrownianMotion, GeometricBrownianPath
-from simulator.market.dynamics.jump import MertonJumpDiffusion, MertonPath
-from simulator.market.dynamics.ou import OrnsteinUhlenbeck, OrnsteinUhlenbeckPath
+from simulator.market.dynamics.base import LatentPath, ProcessPath
+from simulator.market.dynamics.processes import PROCESSES, Process
+from simulator.seeding import Draws
 
-Dynamics = GeometricBrownianMotion | OrnsteinUhlenbeck | MertonJumpDiffusion
-
-DYNAMICS: dict[str, Callable[[Any, list[str], int], LatentPath]] = {
-    "gbm": GeometricBrownianPath,
-    "ou": OrnsteinUhlenbeckPath,
-    "jump": MertonPath,
-}
+Dynamics = Process
 
 
-def latent_path(parameters: Dynamics, symbols: list[str], seed: int) -> LatentPath:
-    """The process that the parameters name, at its opening state."""
-    return DYNAMICS[parameters.kind](parameters, symbols, seed)
+def _process_path(parameters: Process, draws: Draws) -> LatentPath:
+    build: Any = PROCESSES[parameters.kind]  # each takes the parameters of its own kind
+    return ProcessPath(build(parameters, draws), parameters.values(draws))
+
+
+DYNAMICS: dict[str, Callable[[Any, Draws], LatentPath]] = dict.fromkeys(PROCESSES, _process_path)
+
+
+def latent_path(parameters: Dynamics, draws: Draws) -> LatentPath:
+    """The process that the parameters name, at its opening state, for the names of `draws`."""
+    return DYNAMICS[parameters.kind](parameters, draws)
+
+
+def faults_of(parameters: Dynamics, draws: Draws) -> list[str]:
+    """What is wrong with the parameters together, for any of the names."""
+    return PROCESSES[parameters.kind].faults(parameters, parameters.values(draws))

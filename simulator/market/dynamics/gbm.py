@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, final
+from typing import ClassVar, Literal, final
 
-from pydantic import Field
-
-from simulator.market.dynamics.base import Drift, DynamicsParameters, Floats, Integers, LatentPath, PerYear, draw_normals
+from simulator.market.dynamics.base import (
+    Drift,
+    DynamicsParameters,
+    Floats,
+    Latent,
+    PriceProcess,
+    Values,
+    Volatility,
+    draw_normals,
+)
 from simulator.market.exact import fixed_point
-from simulator.seeding import streams
+from simulator.parameters import PerSymbol
+from simulator.seeding import Draws
 
 
 class GeometricBrownianMotion(DynamicsParameters):
     """`conf/dynamics/gbm.yaml`: mu = drift (per year), sigma = volatility (per square root of a year)."""
 
+    VARYING: ClassVar[tuple[str, ...]] = ("drift", "volatility")
+
     kind: Literal["gbm"]
-    drift: Drift
-    volatility: Annotated[PerYear, Field(le=100)]
+    drift: PerSymbol[Drift]
+    volatility: PerSymbol[Volatility]
 
 
-def increments(drift: float, volatility: float, dt: float, normals: Floats) -> Floats:
-    """Log returns over steps of `dt` years: (mu - sigma^2/2) dt + sigma sqrt(dt) Z. Exact in distribution.
+def diffusion(drift: Floats, volatility: Floats, dt: float) -> dict[str, Floats]:
+    """Mean and scale of the log return over `dt` years: (mu - sigma^2/2) dt + sigma sqrt(dt) Z. Exact in distribution.
 
     Source: Glasserman, Monte Carlo Methods in Financial Engineering (2003), section 3.2.1.
     """
-    return (drift - volatility * volatility / 2.0) * dt + (volatility * math.sqrt(dt)) * normals
+    return {"mean": (drift - volatility * volatility / 2.0) * dt, "scale": volatility * math.sqrt(dt)}
 
 
 @final
-class GeometricBrownianPath(LatentPath):
+class GeometricBrownianProcess(PriceProcess):
     """Independent geometric Brownian motions, one a symbol."""
 
-    def __init__(self, parameters: GeometricBrownianMotion, symbols: list[str], seed: int) -> None:
-        super().__init__(len(symbols))
-        self._parameters = parameters
-        self._normals = streams(seed, symbols, "price")
+    def __init__(self, parameters: GeometricBrownianMotion, draws: Draws) -> None:
+        super().__init__(parameters, draws)
+        self._dt = parameters.step_in_years
+        self._normals = draws.of("price")
 
-    def advance(self, steps: int) -> Integers:  # noqa: D102  # inherited
-        p = self._parameters
-        draws = draw_normals(self._normals, steps)
-        return self._accumulate(fixed_point(increments(p.drift, p.volatility, p.step_in_years, draws)))
+    def coefficients(self, values: Values) -> dict[str, Floats]:  # noqa: D102  # inherited
+        return diffusion(values["drift"], values["volatility"], self._dt)
+
+    def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
+        returns = coefficients["mean"] + coefficients["scale"] * draw_normals(self._normals, steps)
+        return Latent(self._accumulate(fixed_point(returns)))

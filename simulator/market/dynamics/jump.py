@@ -2,63 +2,86 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
 
-from simulator.market.dynamics.base import Drift, DynamicsParameters, Floats, Integers, LatentPath, PerYear, draw_normals
-from simulator.market.dynamics.gbm import increments
-from simulator.market.exact import exponential, fixed_point
-from simulator.seeding import streams
+from simulator.market.dynamics.base import (
+    Drift,
+    DynamicsParameters,
+    Floats,
+    Latent,
+    PerYear,
+    PriceProcess,
+    Values,
+    Volatility,
+    draw_normals,
+)
+from simulator.market.dynamics.gbm import diffusion
+from simulator.market.exact import each, exponential, fixed_point
+from simulator.parameters import PerSymbol
+from simulator.seeding import Draws
+
+JumpMean = Annotated[float, Field(ge=-5, le=5)]
+JumpDeviation = Annotated[float, Field(ge=0, le=5)]
 
 
 class MertonJumpDiffusion(DynamicsParameters):
     """`conf/dynamics/jump.yaml`: lambda = jump_intensity (per year), jumps of the log price N(m, delta^2)."""
 
+    VARYING: ClassVar[tuple[str, ...]] = ("drift", "volatility", "jump_intensity", "jump_mean", "jump_deviation")
+
     kind: Literal["jump"]
-    drift: Drift
-    volatility: Annotated[PerYear, Field(le=100)]
-    jump_intensity: PerYear
-    jump_mean: Annotated[float, Field(ge=-5, le=5)]
-    jump_deviation: Annotated[float, Field(ge=0, le=5)]
+    drift: PerSymbol[Drift]
+    volatility: PerSymbol[Volatility]
+    jump_intensity: PerSymbol[PerYear]
+    jump_mean: PerSymbol[JumpMean]
+    jump_deviation: PerSymbol[JumpDeviation]
 
 
-def compensator(intensity: float, mean: float, deviation: float) -> float:
+def compensator(intensity: Floats, mean: Floats, deviation: Floats) -> Floats:
     """Lambda (exp(m + delta^2/2) - 1), per year: what the drift gives back so that E[S_t] = S_0 exp(mu t).
 
     Source: Merton, Option pricing when underlying stock returns are discontinuous, J. Financial Economics 3 (1976).
     """
-    return intensity * (exponential(mean + deviation * deviation / 2.0) - 1.0)
+    return intensity * (each(exponential, mean + deviation * deviation / 2.0) - 1.0)
 
 
 @final
-class MertonPath(LatentPath):
+class MertonProcess(PriceProcess):
     """Independent jump diffusions, one a symbol. Exact in distribution on the grid.
 
     Over a step of dt years the number of jumps is Poisson(lambda dt), and n jumps sum to N(n m, n delta^2).
     """
 
-    def __init__(self, parameters: MertonJumpDiffusion, symbols: list[str], seed: int) -> None:
-        super().__init__(len(symbols))
-        self._parameters = parameters
-        self._normals = streams(seed, symbols, "price")
-        self._counts = streams(seed, symbols, "jump count")
-        self._sizes = streams(seed, symbols, "jump size")
+    def __init__(self, parameters: MertonJumpDiffusion, draws: Draws) -> None:
+        super().__init__(parameters, draws)
+        self._dt = parameters.step_in_years
+        self._normals = draws.of("price")
+        self._counts = draws.of("jump count")
+        self._sizes = draws.of("jump size")
 
-    def advance(self, steps: int) -> Integers:  # noqa: D102  # inherited
-        p = self._parameters
-        drift = p.drift - compensator(p.jump_intensity, p.jump_mean, p.jump_deviation)
-        diffusion = increments(drift, p.volatility, p.step_in_years, draw_normals(self._normals, steps))
-        return self._accumulate(fixed_point(diffusion + self._jumps(steps)))
+    def coefficients(self, values: Values) -> dict[str, Floats]:  # noqa: D102  # inherited
+        intensity, mean, deviation = values["jump_intensity"], values["jump_mean"], values["jump_deviation"]
+        drift = values["drift"] - compensator(intensity, mean, deviation)
+        jumps = {"jumps": intensity * self._dt, "jump_mean": mean, "jump_deviation": deviation}
+        return diffusion(drift, values["volatility"], self._dt) | jumps
 
-    def _jumps(self, steps: int) -> Floats:
-        p = self._parameters
-        mean_count = p.jump_intensity * p.step_in_years
+    def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
+        diffused = coefficients["mean"] + coefficients["scale"] * draw_normals(self._normals, steps)
+        return Latent(self._accumulate(fixed_point(diffused + self._jumps(steps, coefficients))))
+
+    def _jumps(self, steps: int, coefficients: Values) -> Floats:
         total = np.zeros((len(self._counts), steps))
-        for row, counter, sizer in zip(total, self._counts, self._sizes, strict=True):
-            counts = counter.poisson(mean_count, steps)
+        shape = total.shape
+        rates, means, deviations = (
+            np.broadcast_to(coefficients[name], shape) for name in ("jumps", "jump_mean", "jump_deviation")
+        )
+        for row, (counter, sizer) in enumerate(zip(self._counts, self._sizes, strict=True)):
+            counts = counter.poisson(rates[row])
             jumped = np.flatnonzero(counts)
             n = counts[jumped].astype(np.float64)
-            row[jumped] = n * p.jump_mean + np.sqrt(n) * (p.jump_deviation * sizer.standard_normal(jumped.size))
+            normals = sizer.standard_normal(jumped.size)
+            total[row, jumped] = n * means[row, jumped] + np.sqrt(n) * (deviations[row, jumped] * normals)
         return total

@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
 
-from simulator.market.dynamics.base import DynamicsParameters, Integers, LatentPath, PerYear, draw_normals
-from simulator.market.exact import exponential, fixed_point
-from simulator.seeding import streams
+from simulator.market.dynamics.base import DynamicsParameters, Floats, Latent, PriceProcess, Values, Volatility, draw_normals
+from simulator.market.exact import each, exponential, fixed_point
+from simulator.parameters import PerSymbol
+from simulator.seeding import Draws
+
+Reversion = Annotated[float, Field(gt=0)]
+Level = Annotated[float, Field(ge=-20, le=20)]
 
 
 class OrnsteinUhlenbeck(DynamicsParameters):
     """`conf/dynamics/ou.yaml`: kappa = reversion (per year), theta = mean, sigma = volatility."""
 
+    VARYING: ClassVar[tuple[str, ...]] = ("reversion", "mean", "volatility")
+
     kind: Literal["ou"]
-    reversion: Annotated[float, Field(gt=0)]
-    mean: Annotated[float, Field(ge=-20, le=20)]
-    volatility: Annotated[PerYear, Field(le=100)]
+    reversion: PerSymbol[Reversion]
+    mean: PerSymbol[Level]
+    volatility: PerSymbol[Volatility]
 
 
-def transition(reversion: float, volatility: float, dt: float) -> tuple[float, float]:
+def transition(reversion: Floats, volatility: Floats, dt: float) -> tuple[Floats, Floats]:
     """(phi, s) of the step X' = theta + (X - theta) phi + s Z over `dt` years. Exact in distribution.
 
     phi = exp(-kappa dt), s = sigma sqrt((1 - phi^2) / (2 kappa)).
     Source: Gillespie, Exact numerical simulation of the Ornstein-Uhlenbeck process, Phys. Rev. E 54 (1996).
     """
-    phi = exponential(-reversion * dt)
-    return phi, volatility * math.sqrt((1.0 - phi * phi) / (2.0 * reversion))
+    phi = each(exponential, -reversion * dt)
+    return phi, volatility * np.sqrt((1.0 - phi * phi) / (2.0 * reversion))
 
 
 @final
-class OrnsteinUhlenbeckPath(LatentPath):
+class OrnsteinUhlenbeckProcess(PriceProcess):
     """Independent Ornstein-Uhlenbeck processes, one a symbol, each beginning at the opening price."""
 
-    def __init__(self, parameters: OrnsteinUhlenbeck, symbols: list[str], seed: int) -> None:
-        super().__init__(len(symbols))
-        self._phi, self._scale = transition(parameters.reversion, parameters.volatility, parameters.step_in_years)
-        self._mean = int(fixed_point(np.array([parameters.mean]))[0])
-        self._normals = streams(seed, symbols, "price")
+    def __init__(self, parameters: OrnsteinUhlenbeck, draws: Draws) -> None:
+        super().__init__(parameters, draws)
+        self._dt = parameters.step_in_years
+        self._normals = draws.of("price")
 
-    def advance(self, steps: int) -> Integers:  # noqa: D102  # inherited
-        shocks = fixed_point(self._scale * draw_normals(self._normals, steps)).T.copy()
+    def coefficients(self, values: Values) -> dict[str, Floats]:  # noqa: D102  # inherited
+        phi, scale = transition(values["reversion"], values["volatility"], self._dt)
+        return {"phi": phi, "scale": scale, "mean": values["mean"]}
+
+    def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
+        shocks = fixed_point(coefficients["scale"] * draw_normals(self._normals, steps)).T.copy()
+        phi, mean = (np.broadcast_to(coefficients[name], shocks.T.shape).T for name in ("phi", "mean"))
+        means = fixed_point(mean)
         levels = np.empty_like(shocks)
         level = self._level
         for step in range(steps):
             levels[step] = level
             # The state is rounded to the fixed point at every step, so that it is an integer at every cut.
-            level = self._mean + np.rint((level - self._mean) * self._phi).astype(np.int64) + shocks[step]
+            level = means[step] + np.rint((level - means[step]) * phi[step]).astype(np.int64) + shocks[step]
         self._level = level
-        return levels.T
+        return Latent(levels.T)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
-from simulator.diagnosis import show
+import numpy as np
+
+from simulator.diagnosis import show, suggestion
+from simulator.errors import BadConfigError
+from simulator.market.arrivals.trace import TraceArrivals
+from simulator.market.dynamics import faults_of
+from simulator.market.exact import zipf_shares
+from simulator.market.intensity import u_shape
+from simulator.market.shocks import MARKET
 from simulator.schema import Specification, Symbols
+from simulator.seeding import Draws
 
 # Below it a symbol's gaps could leave int64 nanoseconds.
 SMALLEST_RATE = 1e-6
@@ -38,11 +49,16 @@ def check_rate(specification: Specification) -> list[str]:
         return [] if has_rates else ["rate=null: must be a number > 0, or each symbol needs its own symbols.tickers.*.rate"]
     if has_rates:
         return [f"rate={rate:g}: must be null when the symbols have their own rates"]
-    shares = [ticker.weight for ticker in tickers if ticker.weight] or [1.0 / len(symbol_names(specification.symbols))]
-    smallest = rate * min(shares)
+    smallest = rate * min([ticker.weight for ticker in tickers if ticker.weight] or _common_shares(specification.symbols))
     if smallest < SMALLEST_RATE:
         return [f"rate={rate:g}: leaves a symbol with {smallest:.3g} events/s; at least {SMALLEST_RATE:g} are needed"]
     return []
+
+
+def _common_shares(symbols: Symbols) -> list[float]:
+    """Shares of the market's events of symbols without a weight of their own."""
+    count = len(symbol_names(symbols))
+    return zipf_shares(count, symbols.weights.exponent) if symbols.weights.kind == "zipf" else [1.0 / count]
 
 
 def check_prices(specification: Specification) -> list[str]:
@@ -58,6 +74,90 @@ def check_prices(specification: Specification) -> list[str]:
         elif price / tick > 1e9:  # noqa: PLR2004  # 2^53 leaves room for a price that grows a million times
             faults.append(f"{key}.tick_size={tick:g}: must be at least 1e-9 of the price, {price:g}")
     return faults
+
+
+def check_tick_bands(specification: Specification) -> list[str]:
+    """Bands come in order, and each tick is a multiple of every symbol's own."""
+    symbols = specification.symbols
+    bands = symbols.tick_bands
+    faults = []
+    if any(earlier.price >= later.price for earlier, later in pairwise(bands)):
+        faults.append("symbols.tick_bands: must be in the order of their prices")
+    finest = {symbols.tick_size, *(ticker.tick_size for ticker in symbols.tickers.values() if ticker.tick_size)}
+    for band in bands:
+        faults += [
+            f"symbols.tick_bands: tick_size={band.tick_size:g} must be a multiple of the symbols' tick_size={tick:g}"
+            for tick in sorted(finest)
+            if Decimal(repr(band.tick_size)) % Decimal(repr(tick))
+        ]
+        if band.price < band.tick_size:
+            faults.append(f"symbols.tick_bands: price={band.price:g} must be at least its tick_size={band.tick_size:g}")
+    return faults
+
+
+def check_dynamics(specification: Specification) -> list[str]:
+    """The parameters of every price process make sense together, for every symbol; factors share the symbols' grid."""
+    names = symbol_names(specification.symbols)
+    own = specification.dynamics
+    cases = [("dynamics", own, Draws(specification.seed, names))]
+    model = specification.correlation
+    if model.kind == "factor":
+        cases += [
+            ("correlation.market.dynamics", model.market.dynamics, Draws(specification.seed, ["market"], "factor ")),
+            ("correlation.sectors.dynamics", model.sectors.dynamics, Draws(specification.seed, model.sectors.names, "sector ")),
+        ]
+    faults = []
+    for key, parameters, draws in cases:
+        strangers = [name for name in parameters.symbols if name not in draws.names]
+        faults += [f"{key}.symbols.{show(name)}: no such symbol{suggestion(name, draws.names)}" for name in strangers]
+        faults += [fault.replace("dynamics.", f"{key}.", 1) for fault in faults_of(parameters, draws)]
+        if parameters.step != own.step:
+            faults.append(f"{key}.step={parameters.step:g}: must be dynamics.step={own.step:g}")
+    return faults
+
+
+def check_arrivals(specification: Specification) -> list[str]:
+    """The arrival process's own shape goes with the session's, and a file that it names can be read."""
+    arrivals, session, duration = specification.arrivals, specification.session, specification.duration
+    try:
+        shape = arrivals.intensity(None if duration is None else round(duration * 1e9))
+        if shape is not None and session.kind == "equity_day" and session.u_shape:
+            u_shape(session.u_shape, round(session.continuous * 1e9)) * shape
+        if arrivals.kind == "trace":
+            names = symbol_names(specification.symbols)
+            TraceArrivals(arrivals, names, np.full(len(names), (arrivals.rate or 1.0) / len(names)), specification.seed)
+    except BadConfigError as error:
+        return list(error.faults)
+    except ValueError as error:
+        return [f"arrivals.kind={arrivals.kind}: does not go with session.kind={session.kind}: {error}"]
+    return []
+
+
+def check_targets(specification: Specification) -> list[str]:
+    """Shocks and sectors name symbols of the market."""
+    model = specification.correlation
+    known = {*symbol_names(specification.symbols), MARKET, *(model.sectors.names if model.kind == "factor" else [])}
+    faults = [
+        f"shocks[{number}].target={show(shock.target)}: no symbol, no sector, and not {MARKET}{suggestion(shock.target, known)}"
+        for number, shock in enumerate(specification.shocks)
+        if shock.target not in known
+    ]
+    if model.kind == "factor":
+        strangers = [name for name in model.sectors.members if name not in known]
+        faults += [f"correlation.sectors.members.{show(name)}: no such symbol{suggestion(name, known)}" for name in strangers]
+    return faults
+
+
+def check_volumes(specification: Specification) -> list[str]:
+    """A mean trade is at least one lot."""
+    symbols, lot = specification.symbols, specification.symbols.lot_size
+    means = {"symbols": symbols.mean_volume}
+    means |= {f"symbols.tickers.{show(name)}": ticker.mean_volume or lot for name, ticker in symbols.tickers.items()}
+    return [
+        f"{key}.mean_volume={mean:g}: must be at least one lot, symbols.lot_size={lot}"
+        for key, mean in means.items()
+        if mean < lot
+    ]
 
 
 def check_mode(specification: Specification) -> list[str]:
@@ -89,4 +189,15 @@ def check_output(specification: Specification) -> list[str]:
     return faults
 
 
-CHECKS = (check_symbols, check_rate, check_prices, check_mode, check_output)
+CHECKS = (
+    check_symbols,
+    check_rate,
+    check_prices,
+    check_tick_bands,
+    check_volumes,
+    check_dynamics,
+    check_arrivals,
+    check_targets,
+    check_mode,
+    check_output,
+)

@@ -9,13 +9,15 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from importlib.resources import files
 from typing import Any
 
 from simulator import sql
 from simulator.checks import symbol_names
-from simulator.market.exact import logarithm
+from simulator.market.conditions import LABELS
+from simulator.market.exact import zipf_shares
+from simulator.market.session import plan_hours
 from simulator.plan import PLAN_VERSION, Plan, seal
 from simulator.schema import ExternalBroker, Specification
 
@@ -63,7 +65,7 @@ def list_symbols(specification: Specification, _: Sections) -> Sections:
             "rate": rates[index],
             "opening_ticks": ((ticker and ticker.price) or symbols.price) / ticks[index],
             "tick": int(Decimal(repr(ticks[index])).scaleb(decimals)),
-            "volume_scale": _volume_scale((ticker and ticker.mean_volume) or symbols.mean_volume),
+            "mean_volume": (ticker and ticker.mean_volume) or symbols.mean_volume,
         }
         for index, (name, ticker) in enumerate(zip(names, tickers, strict=True))
     ]
@@ -71,20 +73,44 @@ def list_symbols(specification: Specification, _: Sections) -> Sections:
     return {
         "price_decimals": decimals,
         "rate": sum(rates) if total is None else total,
-        "arrivals": specification.arrivals.kind,
-        "rotating": total is not None and all(ticker is None or ticker.weight is None for ticker in tickers),
-        "dynamics": specification.dynamics.model_dump(),
+        "rotating": total is not None and len(set(rates)) == 1,
+        "lot": symbols.lot_size,
+        "tick_bands": [[_units(band.price, decimals), _units(band.tick_size, decimals)] for band in symbols.tick_bands],
         "symbols": rows,
+        **{
+            name: getattr(specification, name).model_dump()
+            for name in ("arrivals", "dynamics", "correlation", "volumes", "quotes", "halts")
+        },
+        "shocks": [shock.model_dump() for shock in specification.shocks],
+        "session": _hours(specification),
     }
 
 
+def _hours(specification: Specification) -> Sections | None:
+    start = specification.clock.start
+    since = None if start is None else _instant(start)
+    hours = plan_hours(specification.session, set_duration(specification, {}), since)
+    return None if hours is None else hours.model_dump()
+
+
 def _rates(specification: Specification) -> list[float]:
+    """Events per second of each symbol: its own rate, or its share of the market's."""
     symbols, total = specification.symbols, specification.arrivals.rate
     names = symbol_names(symbols)
     if total is None:
         return [symbols.tickers[name].rate or 0.0 for name in names]
-    weights = [symbols.tickers[name].weight if name in symbols.tickers else None for name in names]
-    return [total / len(names) if weight is None else total * weight for weight in weights]
+    given = [symbols.tickers[name].weight if name in symbols.tickers else None for name in names]
+    if all(weight is None for weight in given):
+        if symbols.weights.kind == "equal":
+            return [total / len(names)] * len(names)
+        shares = zipf_shares(len(names), symbols.weights.exponent)
+        return [total * share for share in shares]
+    return [total * (weight or 0.0) for weight in given]
+
+
+def _units(value: float, decimals: int) -> int:
+    """A number of currency units as a whole number of 10^-decimals, rounded up."""
+    return int(Decimal(repr(value)).scaleb(decimals).to_integral_value(rounding=ROUND_CEILING))
 
 
 def _decimals(tick: float) -> int:
@@ -92,30 +118,41 @@ def _decimals(tick: float) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _volume_scale(mean: float) -> float:
-    """C such that 1 + floor(c Exp(1)) is geometric on 1, 2, … with the given mean: c = -1 / ln(1 - 1/mean)."""
-    return 0.0 if mean <= 1 else -1.0 / logarithm(1.0 - 1.0 / mean)
-
-
 def set_clock(specification: Specification, _: Sections) -> Sections:
     """The pace, and the first instant where it is fixed."""
     clock = specification.clock
-    start = clock.start and datetime.fromisoformat(clock.start.replace("Z", "+00:00"))
-    return {"speed": clock.speed, "start": (start - _EPOCH) // timedelta(microseconds=1) if start else None}
+    return {"speed": clock.speed, "start": None if clock.start is None else _instant(clock.start)}
+
+
+def _instant(text: str) -> int:
+    """Microseconds since 1970 of an RFC 3339 time."""
+    return (datetime.fromisoformat(text.replace("Z", "+00:00")) - _EPOCH) // timedelta(microseconds=1)
 
 
 def describe_event(specification: Specification, _: Sections) -> Sections:
-    """The payload: names, order and the JSON Schema, from the trade's schema beside this module."""
+    """The payload: names, order and the JSON Schema, from the event's schema beside this module."""
     event = specification.event
     schema = json.loads((files("simulator") / "event.schema.json").read_text(encoding="utf-8"))
-    names: dict[str, str] = event.names.model_dump()
+    names = {field: name for field, name in event.names.model_dump().items() if field in _fields(specification)}
     properties = schema["properties"]
+    if "condition" in names:
+        properties["volume"]["minimum"] = 0
+        properties["condition"]["enum"] = list(LABELS.values())
     if event.time_format != "rfc3339":
         unit = "microseconds" if event.time_format == "epoch_micros" else "milliseconds"
         properties["event_time"] = {"type": "integer", "description": f"when it was traded: {unit} since 1970, UTC"}
     schema["properties"] = {names[field]: properties[field] for field in names}
-    schema["required"] = [names[field] for field in schema["required"]]
+    schema["required"] = list(names.values())
     return {"time_format": event.time_format, "names": names, "order": list(names), "json_schema": schema}
+
+
+def _fields(specification: Specification) -> list[str]:
+    """The standard fields that this market's events have."""
+    quotes = (
+        ["bid", "ask", "bid_size", "ask_size"] if specification.quotes.kind != "none" and specification.quotes.publish else []
+    )
+    has_conditions = specification.session.kind != "24x7" or specification.halts.kind != "none"
+    return [*sql.FIELDS, *quotes, *(["condition"] if has_conditions else [])]
 
 
 def route_events(specification: Specification, _: Sections) -> Sections:
@@ -188,11 +225,14 @@ def _views(specification: Specification, sections: Sections, where: list[str]) -
     else:
         parsed = sql.parse_json(event["json_schema"], event["names"], event["time_format"], where)
     counts = {"read": "count(*)", "rejected": "count_if(rejected)"}
+    has_statuses = "condition" in event["names"]
+    if has_statuses:
+        counts["status"] = "count_if(NOT rejected AND volume = 0)"
     return [
         {"view": "parsed", "sql": parsed, "observe": {"name": "parsed", "metrics": counts}},
         {
             "view": "events",
-            "sql": sql.accepted(),
+            "sql": sql.accepted(has_statuses=has_statuses),
             "watermark": {"column": "event_time", "delay": sql.interval(window["watermark"])},
             "deduplicate": ["symbol", "seq"] if specification.window.deduplicate else None,
             "observe": {"name": "events", "metrics": {"accepted": "count(*)"}},

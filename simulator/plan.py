@@ -16,7 +16,14 @@ import jsonschema
 from pydantic import Field
 
 from simulator.errors import BadConfigError
+from simulator.market.arrivals import Arrivals
+from simulator.market.correlation import Correlation
 from simulator.market.dynamics import Dynamics
+from simulator.market.halts import Halting
+from simulator.market.hours import SessionPlan
+from simulator.market.quotes import QuoteParameters
+from simulator.market.shocks import Shock
+from simulator.market.volumes import Volumes
 from simulator.parameters import Parameters
 
 PLAN_VERSION = 1
@@ -30,7 +37,7 @@ class SymbolPlan(Parameters):
     rate: float = Field(description="mean events per simulated second")
     opening_ticks: float = Field(description="opening price in ticks, not rounded")
     tick: int = Field(description="the tick in units of 10^-price_decimals")
-    volume_scale: float = Field(description="c in volume = 1 + floor(c Exp(1)), geometric with the symbol's mean")
+    mean_volume: float = Field(description="mean size of a trade, shares")
 
 
 class MarketPlan(Parameters):
@@ -38,9 +45,17 @@ class MarketPlan(Parameters):
 
     price_decimals: int = Field(description="prices are integers times 10^-price_decimals")
     rate: float = Field(description="mean events per simulated second over all symbols")
-    arrivals: str = Field(description="name of the arrival process")
+    arrivals: Annotated[Arrivals, Field(discriminator="kind", description="the arrival process and its parameters")]
     rotating: bool = Field(description="whether all symbols have the same share of the rate, so that they can take turns")
     dynamics: Annotated[Dynamics, Field(discriminator="kind", description="the price process and its parameters")]
+    correlation: Annotated[Correlation, Field(discriminator="kind", description="what moves the prices together")]
+    volumes: Annotated[Volumes, Field(discriminator="kind", description="the distribution of trade sizes")]
+    lot: int = Field(description="sizes are multiples of it, shares")
+    tick_bands: list[list[int]] = Field(description="lowest price and tick of each band, units of 10^-price_decimals")
+    quotes: Annotated[QuoteParameters, Field(discriminator="kind", description="the spread process")]
+    session: SessionPlan | None = Field(description="opening hours; null: the market never closes")
+    halts: Annotated[Halting, Field(discriminator="kind", description="what stops trading within a session")]
+    shocks: list[Shock] = Field(description="moves and bursts by hand")
     symbols: list[SymbolPlan]
 
 

@@ -16,7 +16,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from simulator.diagnosis import describe
 from simulator.errors import BadConfigError
 from simulator.market.arrivals import Arrivals
+from simulator.market.correlation import Correlation
 from simulator.market.dynamics import Dynamics
+from simulator.market.halts import Halting
+from simulator.market.quotes import QuoteParameters
+from simulator.market.session import Session
+from simulator.market.shocks import Shock
+from simulator.market.volumes import Volumes
 from simulator.metrics import METRICS
 from simulator.parameters import Parameters
 
@@ -41,6 +47,20 @@ class Ticker(Parameters):
     rate: Positive | None = None
 
 
+class TickBand(Parameters):
+    """A tick that holds from a price on."""
+
+    price: Annotated[float, Field(ge=0)]
+    tick_size: Positive
+
+
+class Weights(Parameters):
+    """How the market's events are shared among symbols that have no weight of their own."""
+
+    kind: Literal["equal", "zipf"]
+    exponent: Annotated[float, Field(ge=0, le=10)]
+
+
 class Symbols(Parameters):
     """`conf/symbols`: patterned symbols and tickers by name."""
 
@@ -49,6 +69,9 @@ class Symbols(Parameters):
     price: Positive
     tick_size: Positive
     mean_volume: Annotated[float, Field(ge=1)]
+    lot_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    tick_bands: list[TickBand]
+    weights: Weights
     tickers: dict[Text, Ticker]
 
     @field_validator("pattern")
@@ -120,6 +143,11 @@ class EventNames(Parameters):
     event_time: Text
     price: Text
     volume: Text
+    bid: Text
+    ask: Text
+    bid_size: Text
+    ask_size: Text
+    condition: Text
 
 
 class Event(Parameters):
@@ -311,7 +339,13 @@ def _flattened(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
             yield f"{prefix}{name}", value
 
 
-Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce"]
+class Realism(Parameters):
+    """The section `realism` of `conf/config.yaml`."""
+
+    duration: Seconds
+
+
+Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce", "realism"]
 
 
 class Specification(Parameters):
@@ -328,7 +362,13 @@ class Specification(Parameters):
     results: str | None
     symbols: Symbols
     dynamics: Annotated[Dynamics, Field(discriminator="kind")]
+    correlation: Annotated[Correlation, Field(discriminator="kind")]
     arrivals: Annotated[Arrivals, Field(discriminator="kind")]
+    volumes: Annotated[Volumes, Field(discriminator="kind")]
+    quotes: Annotated[QuoteParameters, Field(discriminator="kind")]
+    session: Annotated[Session, Field(discriminator="kind")]
+    halts: Annotated[Halting, Field(discriminator="kind")]
+    shocks: list[Shock]
     clock: Clock
     event: Event
     broker: Annotated[EmbeddedBroker | ExternalBroker, Field(discriminator="kind")]
@@ -336,6 +376,7 @@ class Specification(Parameters):
     window: Annotated[SlidingWindow | TumblingWindow | SessionWindow, Field(discriminator="kind")]
     metrics: Metrics
     output: Annotated[ConsoleOutput | ParquetOutput | KafkaOutput, Field(discriminator="kind")]
+    realism: Realism
     spark: Spark
 
 

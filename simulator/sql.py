@@ -53,7 +53,7 @@ def parse_json(json_schema: Mapping[str, Any], names: Mapping[str, str], time_fo
         where: columns of the records that say where each came from.
     """
     select = _typed(names, time_format, "event.")
-    complete = " AND ".join(f"event.{identifier(names[field])} IS NOT NULL" for field in FIELDS)
+    complete = " AND ".join(f"event.{identifier(name)} IS NOT NULL" for name in names.values())
     schema = f"{ddl(json_schema)}, {identifier(_CORRUPT)} STRING"
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '{_CORRUPT}', 'allowNonNumericNumbers', 'false')"
     origin = ", ".join(where)
@@ -77,7 +77,7 @@ FROM (
 def parse_columns(names: Mapping[str, str], time_format: str) -> str:
     """Typed columns of a Parquet source to the standard names; a row with a NULL is rejected."""
     select = _typed(names, time_format)
-    complete = " AND ".join(f"{identifier(names[field])} IS NOT NULL" for field in FIELDS)
+    complete = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in names.values())
     # Spark's defaults would hide the field that is NULL, and cut times to milliseconds.
     options = "map('ignoreNullFields', 'false', 'timestampFormat', 'yyyy-MM-dd\\'T\\'HH:mm:ss.SSSSSSXXX')"
     return f"""SELECT
@@ -95,9 +95,10 @@ def _typed(names: Mapping[str, str], time_format: str, prefix: str = "") -> str:
     return ",\n  ".join(f"{expression} AS {field}" for field, expression in fields.items())
 
 
-def accepted() -> str:
-    """The events among the parsed records."""
-    return f"SELECT {', '.join(FIELDS)}\nFROM parsed\nWHERE NOT rejected"
+def accepted(*, has_statuses: bool) -> str:
+    """The trades among the parsed records; a status event has the volume 0."""
+    trades = " AND volume > 0" if has_statuses else ""
+    return f"SELECT {', '.join(FIELDS)}\nFROM parsed\nWHERE NOT rejected{trades}"
 
 
 def dead_letters(where: Sequence[str]) -> str:

@@ -17,11 +17,12 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
         in_topic: records that the topic gained; None for sinks without a topic.
         reports: the `progress` events of the pipeline.
     """
-    read = rejected = accepted = late = duplicates = 0
+    read = rejected = status = accepted = late = duplicates = 0
     for report in reports:
         parsed = report["observed"].get("parsed") or {}
         read += parsed.get("read") or 0
         rejected += parsed.get("rejected") or 0
+        status += parsed.get("status") or 0
         accepted += (report["observed"].get("events") or {}).get("accepted") or 0
         late += sum(operator["rows_dropped_by_watermark"] for operator in report["state"])
         duplicates += sum(operator["duplicates_dropped"] for operator in report["state"])
@@ -34,6 +35,7 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
         "late_dropped": late,
         "duplicates_removed": duplicates,
         "rejected": rejected,
+        "status": status,
     }
 
 
@@ -43,9 +45,9 @@ def audit_faults(audit: Audit) -> list[str]:
     if audit["in_topic"] is None:
         steps = [("generated", "acked"), ("acked", "read")]
     faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps if audit[before] != audit[after]]
-    parts = ("aggregated", "late_dropped", "duplicates_removed", "rejected")
+    parts = ("aggregated", "status", "late_dropped", "duplicates_removed", "rejected")
     total = sum(audit[part] or 0 for part in parts)
     if audit["read"] != total:
         faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
-    lost = [f"{part}={audit[part]}" for part in parts[1:] if audit[part]]
+    lost = [f"{part}={audit[part]}" for part in parts[2:] if audit[part]]
     return faults + [f"{count}: nothing was injected, so it must be 0" for count in lost]

@@ -53,8 +53,10 @@ def _frames(plan: Plan, start: int, limit: int | None) -> Iterator[pl.DataFrame]
     left = limit
     for events in events_of(plan, _BLOCK_EVENTS):
         taken = events if left is None else events.rows(0, left)
-        if len(taken):
-            yield standard_frame(taken, plan, start)
+        # A status event is no trade.
+        frame = standard_frame(taken, plan, start).filter(pl.col("volume") > 0)
+        if frame.height:
+            yield frame
         if left is not None:
             left -= len(taken)
             if left == 0:

@@ -14,6 +14,8 @@ from simulator.market.events import Events
 class StreamDigest:
     """A SHA-256 chain per symbol over (seq, time, price, volume) as little-endian int64, combined by name.
 
+    Where events have them, (bid, ask, bid_size, ask_size) and the condition follow in each row.
+
     Times are nanoseconds from the start, so that the digest depends on seed and configuration alone.
     """
 
@@ -24,7 +26,11 @@ class StreamDigest:
     def update(self, events: Events) -> None:
         """Add a block of events."""
         by_symbol = np.argsort(events.symbol, kind="stable")
-        columns = (events.seq, events.time, events.price, events.volume)
+        columns = [events.seq, events.time, events.price, events.volume]
+        if events.quotes is not None:
+            columns += [events.quotes.bid, events.quotes.ask, events.quotes.bid_size, events.quotes.ask_size]
+        if events.condition is not None:
+            columns.append(events.condition.astype(np.int64))
         rows = np.stack([column[by_symbol] for column in columns], axis=1).astype("<i8", copy=False)
         ends = np.cumsum(np.bincount(events.symbol, minlength=len(self._chains))).tolist()
         start = 0

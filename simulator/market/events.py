@@ -7,6 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Quotes:
+    """The best quotes around each event, both sides at least a tick apart; all columns have shape (events,).
+
+    Attributes:
+        bid: best bid, units of 10^-price_decimals.
+        ask: best ask, the same unit.
+        bid_size: shares bid for.
+        ask_size: shares offered.
+    """
+
+    bid: Integers
+    ask: Integers
+    bid_size: Integers
+    ask_size: Integers
+
+    def take(self, rows: slice | Integers) -> Quotes:
+        """The quotes of some events."""
+        return Quotes(self.bid[rows], self.ask[rows], self.bid_size[rows], self.ask_size[rows])
+
 
 @dataclass(frozen=True)
 class Events:
@@ -17,14 +40,18 @@ class Events:
         seq: number of the event within its symbol, from 0.
         time: nanoseconds from the start of the market.
         price: units of 10^-price_decimals.
-        volume: shares.
+        volume: shares; 0 for a status event.
+        quotes: of a market that publishes quotes.
+        condition: codes of `conditions.Condition`, of a market that has sessions or halts.
     """
 
     symbol: NDArray[np.uint32]
-    seq: NDArray[np.int64]
-    time: NDArray[np.int64]
-    price: NDArray[np.int64]
-    volume: NDArray[np.int64]
+    seq: Integers
+    time: Integers
+    price: Integers
+    volume: Integers
+    quotes: Quotes | None = None
+    condition: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         """Number of events."""
@@ -32,10 +59,21 @@ class Events:
 
     def rows(self, start: int, stop: int) -> Events:
         """The events from `start` to before `stop`, as views."""
-        cut = slice(start, stop)
-        return Events(self.symbol[cut], self.seq[cut], self.time[cut], self.price[cut], self.volume[cut])
+        return self.take(slice(start, stop))
+
+    def take(self, rows: slice | Integers) -> Events:
+        """Some of the events, in the order of `rows`."""
+        return Events(
+            self.symbol[rows],
+            self.seq[rows],
+            self.time[rows],
+            self.price[rows],
+            self.volume[rows],
+            None if self.quotes is None else self.quotes.take(rows),
+            None if self.condition is None else self.condition[rows],
+        )
 
 
-def event_times(events: Events, start: int) -> NDArray[np.int64]:
+def event_times(events: Events, start: int) -> Integers:
     """Event times in microseconds since 1970, rounded down, for a market that started at `start` (the same unit)."""
     return start + events.time // 1000

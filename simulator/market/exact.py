@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -17,7 +18,12 @@ FRACTION_BITS = 40
 """Log prices are int64 multiples of 2**-40: sums are associative, so that batches do not matter."""
 
 _TABLE_BITS = 10
+_LOGARITHM_PARTS = 256
 _CONTEXT = Context(prec=40)
+# ln 2 in two parts: the first has few enough bits for its product with an exponent to be exact.
+_LN2_HIGH = 45426 / 65536
+_LN2_LOW = float(_CONTEXT.subtract(_CONTEXT.ln(Decimal(2)), Decimal(_LN2_HIGH)))
+_HALF_ROOT = math.sqrt(0.5)
 # exp(+-64) is a price ratio of 6e27; beyond it a price is no price any more.
 _LIMIT = 64
 
@@ -32,11 +38,23 @@ def logarithm(value: float) -> float:
     return float(_CONTEXT.ln(Decimal(value)))
 
 
+def exponential_less_one(value: float) -> float:
+    """exp(value) - 1, correctly rounded also where the value is near 0."""
+    return float(_CONTEXT.subtract(_CONTEXT.exp(Decimal(value)), 1))
+
+
 def each(function: Callable[[float], float], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """A scalar function of every element; equal elements are computed once."""
     distinct, places = np.unique(values, return_inverse=True)
     results = np.array([function(value) for value in distinct.tolist()], dtype=np.float64)
     return results[places].reshape(values.shape)
+
+
+def zipf_shares(count: int, exponent: float) -> list[float]:
+    """Zipf's law: shares in proportion to n^-exponent for n = 1, …, count; they sum to 1."""
+    weights = [exponential(-exponent * logarithm(number)) for number in range(1, count + 1)]
+    total = math.fsum(weights)
+    return [weight / total for weight in weights]
 
 
 def fixed_point(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -66,3 +84,29 @@ def exponential_of_fixed_point(values: NDArray[np.int64]) -> NDArray[np.float64]
     polynomial = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0))))
     product: NDArray[np.float64] = whole * part * polynomial
     return product
+
+
+@lru_cache(maxsize=1)
+def _logarithms() -> NDArray[np.float64]:
+    """ln(n / 256) for n from 128 on, as far as sqrt(2) 256."""
+    return np.array([logarithm(number / _LOGARITHM_PARTS) for number in range(_LOGARITHM_PARTS // 2, 364)])
+
+
+def logarithm_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ln(values) for finite values > 0, to about 1 unit in the last place, and the same bits everywhere.
+
+    The value is 2^e m with m from sqrt(1/2) to sqrt(2), and m is near c, a multiple of 1/256: ln m = ln c + 2 artanh(z) with
+    z = (m - c) / (m + c), |z| < 0.0014; ln c is looked up and artanh(z) is its series to z^7 (remainder below 1e-24).
+    """
+    mantissa, exponent = np.frexp(values)
+    low = mantissa < _HALF_ROOT
+    mantissa = np.where(low, 2.0 * mantissa, mantissa)
+    binary = (exponent - low).astype(np.float64)
+    parts = np.rint(mantissa * _LOGARITHM_PARTS)
+    near = parts * (1.0 / _LOGARITHM_PARTS)
+    z = (mantissa - near) / (mantissa + near)
+    square = z * z
+    series = z * (2.0 + square * (2.0 / 3.0 + square * (2.0 / 5.0 + square * (2.0 / 7.0))))
+    table = _logarithms()[parts.astype(np.int64) - _LOGARITHM_PARTS // 2]
+    result: NDArray[np.float64] = (binary * _LN2_HIGH + table) + (series + binary * _LN2_LOW)
+    return result

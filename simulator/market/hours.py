@@ -76,9 +76,13 @@ class TradingHours:
         passed = np.clip(rest - self._begins, 0, self._closes - self._begins)
         return int(passed.sum()) + cycle * self._length
 
-    def openings(self, begin: int, end: int) -> list[int]:
-        """Trading times of the openings in the market times [begin, end): where halts begin afresh."""
-        return [phase.trading_time for phase in self.phases(begin, end) if phase.condition is Condition.OPEN]
+    def next_opening(self, trading_ns: int) -> int | None:
+        """Trading time of the first opening at or after one; None: no more. A session under way at the start opens at 0."""
+        cycle, rest = (0, trading_ns) if self._period is None else divmod(trading_ns, self._length)
+        index = int(np.searchsorted(self._before, rest))
+        if index < self._before.size:
+            return int(self._before[index]) + cycle * self._length
+        return None if self._period is None else (cycle + 1) * self._length
 
     def phases(self, begin: int, end: int) -> list[Phase]:
         """What happens to the session in the market times [begin, end), 0 <= begin, in order.

@@ -6,102 +6,129 @@ from collections.abc import Iterator
 from typing import final
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simulator.market.activity import market_intensity
 from simulator.market.arrivals import arrival_process
 from simulator.market.arrivals.base import Arrivals
-from simulator.market.dynamics import latent_path
+from simulator.market.conditions import Condition
 from simulator.market.events import Events
-from simulator.market.exact import exponential_of_fixed_point
+from simulator.market.halts import LimitUpLimitDown
+from simulator.market.hours import TradingHours
+from simulator.market.prices import PriceBlock, Prices
+from simulator.market.statuses import Statuses, merge
+from simulator.market.trades import Trades
 from simulator.plan import MarketPlan, Plan
-from simulator.seeding import Draws, streams
 
 # Large enough that the work per block does not count, small enough to stay in the processor's cache.
 BLOCK_EVENTS = 16_384
+# The work per symbol and block should not count either.
+_BLOCK_EVENTS_PER_SYMBOL = 64
 # A block's times must leave room for the symbol's number in one 64-bit sort key.
 _LONGEST_BLOCK = 1 << 44
 _TIME_BITS = 45
 
 
-def events_of(plan: Plan, block_events: int = BLOCK_EVENTS) -> Iterator[Events]:
+def events_of(plan: Plan, block_events: int | None = None) -> Iterator[Events]:
     """The events of a plan in blocks of about `block_events`; how they are cut does not change them."""
-    market = Market(plan.market, plan.seed)
-    end = None if plan.duration is None else plan.duration * 1000
-    while end is None or market.now < end:
-        yield market.advance(block_events, end)
+    wanted = block_events or max(BLOCK_EVENTS, _BLOCK_EVENTS_PER_SYMBOL * len(plan.market.symbols))
+    market = Market(plan.market, plan.seed, None if plan.duration is None else plan.duration * 1000)
+    while not market.finished:
+        yield market.advance(wanted)
 
 
 @final
 class Market:
-    """The state of a market: prices on their grid, arrivals, sizes and counters."""
+    """The state of a market: prices on their grid, arrivals, sizes and counters.
 
-    def __init__(self, plan: MarketPlan, seed: int) -> None:
-        names = [symbol.name for symbol in plan.symbols]
+    All runs in trading time, in which closed hours do not exist; events get the market's time.
+
+    Args:
+        plan: of the market.
+        seed: of all streams.
+        duration: nanoseconds of market time; None: without end.
+    """
+
+    def __init__(self, plan: MarketPlan, seed: int, duration: int | None) -> None:
         self._step = max(1, round(plan.dynamics.step * 1_000_000_000))
         self._rate = plan.rate
-        self._path = latent_path(plan.dynamics, Draws(seed, names))
-        self._arrivals = arrival_process(plan, seed)
-        self._volumes = streams(seed, names, "volume")
-        self._opening_ticks = np.array([symbol.opening_ticks for symbol in plan.symbols])[:, None]
-        self._ticks = np.array([symbol.tick for symbol in plan.symbols], dtype=np.int64)
-        self._most_ticks = np.floor(2.0**53 / self._ticks)[:, None]
-        self._volume_scales = [symbol.volume_scale for symbol in plan.symbols]
-        self._next_seq: NDArray[np.int64] = np.zeros(len(names), dtype=np.int64)
-        self.now = 0
-        """Nanoseconds from the start up to which events were given; a whole number of grid steps."""
+        self._hours = None if plan.session is None else TradingHours(plan.session)
+        self._end = self._trading_time(duration) if duration is not None else self._hours and self._hours.total
+        self._prices = Prices(plan, seed, self._step, self._trading_time)
+        self._arrivals = arrival_process(
+            plan.arrivals,
+            [symbol.name for symbol in plan.symbols],
+            np.array([symbol.rate for symbol in plan.symbols]),
+            rotating=plan.rotating,
+            duration_ns=self._end,
+            seed=seed,
+            intensity=market_intensity(plan, self._trading_time),
+        )
+        self._trades = Trades(plan, seed)
+        has_conditions = self._hours is not None or isinstance(plan.halts, LimitUpLimitDown)
+        self._statuses = Statuses(plan, self._hours, duration, self._step) if has_conditions else None
+        self._next_seq: NDArray[np.int64] = np.zeros(len(plan.symbols), dtype=np.int64)
+        self._now = 0
 
-    def advance(self, block_events: int, end: int | None) -> Events:
-        """The next stretch of whole grid steps with about `block_events` events, none at or after `end`."""
-        steps = self._steps(block_events, end)
-        begin, self.now = self.now, self.now + steps * self._step
-        prices = self._grid_prices(steps)
-        arrivals = self._arrivals.until(self.now if end is None else min(self.now, end))
-        volumes = _draw_volumes(self._volumes, self._volume_scales, arrivals.counts)
-        return self._in_order(begin, prices, arrivals, volumes)
+    @property
+    def finished(self) -> bool:
+        """Whether there are no more events."""
+        return self._end is not None and self._now >= self._end
 
-    def _steps(self, block_events: int, end: int | None) -> int:
+    def _trading_time(self, market_time: int) -> int:
+        return market_time if self._hours is None else self._hours.trading_time_before(market_time)
+
+    def advance(self, block_events: int) -> Events:
+        """The next stretch of whole grid steps with about `block_events` events."""
+        if self._statuses is not None and self._statuses.is_opening(self._now // self._step):
+            self._prices.reopen()
+        steps = self._steps(block_events)
+        begin, self._now = self._now, self._now + steps * self._step
+        block = self._prices.advance(steps)
+        arrivals = self._arrivals.until(self._now if self._end is None else min(self._now, self._end))
+        events = self._trade(begin, block, arrivals)
+        if self._statuses is not None:
+            extra = self._statuses.take(begin, block, self._trades, last=self.finished)
+            events = merge(events, extra)
+        return self._numbered(events)
+
+    def _steps(self, block_events: int) -> int:
         wanted = int(block_events / (self._rate * self._step * 1e-9))
         longest = _LONGEST_BLOCK // self._step
-        left = longest if end is None else -(-(end - self.now) // self._step)
+        left = longest if self._end is None else -(-(self._end - self._now) // self._step)
+        if self._statuses is not None:
+            # The session's opening begins a block: halts and references begin afresh there.
+            left = min(left, self._statuses.steps_to_opening(self._now // self._step))
         return max(1, min(wanted, longest, left))
 
-    def _grid_prices(self, steps: int) -> NDArray[np.int64]:
-        """Prices in ticks, shape (symbols, steps); at least one tick, and small enough to be exact as a double."""
-        ratio = exponential_of_fixed_point(self._path.advance(steps).levels)
-        ticks: NDArray[np.float64] = np.clip(np.rint(self._opening_ticks * ratio), 1.0, self._most_ticks)
-        return ticks.astype(np.int64)
-
-    def _in_order(self, begin: int, prices: NDArray[np.int64], arrivals: Arrivals, volumes: NDArray[np.int64]) -> Events:
-        """Events grouped by symbol, merged in time order."""
+    def _trade(self, begin: int, block: PriceBlock, arrivals: Arrivals) -> Events:
+        """Events grouped by symbol, merged in time order; without those that a halt forbids."""
         symbol_of = np.repeat(np.arange(arrivals.counts.size, dtype=np.uint64), arrivals.counts)
         # One key for time and symbol: plain sorting of integers is many times faster than sorting rows.
         keys = (arrivals.times - begin).astype(np.uint64) << np.uint64(64 - _TIME_BITS) | symbol_of
         keys.sort()
         time: NDArray[np.int64] = (keys >> np.uint64(64 - _TIME_BITS)).astype(np.int64)
         symbol = (keys & np.uint64((1 << (64 - _TIME_BITS)) - 1)).astype(np.uint32)
-        # Within a symbol the merged order is the grouped order: the stable sort by symbol leads from one to the other.
-        grouped = np.argsort(symbol.astype(np.uint16) if arrivals.counts.size <= 1 << 16 else symbol, kind="stable")
-        price: NDArray[np.int64] = prices[symbol, time // self._step] * self._ticks[symbol]
-        volume: NDArray[np.int64] = np.empty_like(volumes)
-        volume[grouped] = volumes
-        seq: NDArray[np.int64] = np.empty_like(volumes)
-        seq[grouped] = self._numbers(arrivals.counts)
-        return Events(symbol, seq, time + begin, price, volume)
+        order = np.empty(symbol.size, dtype=np.int64)
+        order[_grouping(symbol, arrivals.counts.size)] = np.arange(symbol.size, dtype=np.int64)
+        step = time // self._step
+        price, volume, quotes = self._trades.at(symbol, step, block, arrivals.counts, order)
+        time += begin
+        market_time = time if self._hours is None else self._hours.to_market(time)
+        condition = None if self._statuses is None else np.full(symbol.size, Condition.REGULAR, dtype=np.uint8)
+        events = Events(symbol, order, market_time, price, volume, quotes, condition)
+        return events if block.trading is None else events.take(np.flatnonzero(block.trading[symbol, step]))
 
-    def _numbers(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The next `seq` of each symbol's events, grouped by symbol."""
+    def _numbered(self, events: Events) -> Events:
+        """With the next `seq` of each symbol."""
+        counts = np.bincount(events.symbol, minlength=self._next_seq.size)
         first = self._next_seq - (np.cumsum(counts) - counts)
         self._next_seq = self._next_seq + counts
-        numbers: NDArray[np.int64] = np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(first, counts)
-        return numbers
+        seq: NDArray[np.int64] = np.empty(len(events), dtype=np.int64)
+        seq[_grouping(events.symbol, counts.size)] = np.arange(len(events), dtype=np.int64) + np.repeat(first, counts)
+        return Events(events.symbol, seq, events.time, events.price, events.volume, events.quotes, events.condition)
 
 
-def _draw_volumes(generators: list[Generator], scales: list[float], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Trade sizes grouped by symbol: 1 + floor(c Exp(1)), geometric, exact."""
-    draws = [
-        generator.standard_exponential(count) * scale
-        for generator, scale, count in zip(generators, scales, counts.tolist(), strict=True)
-    ]
-    volumes: NDArray[np.int64] = np.concatenate(draws).astype(np.int64) + 1
-    return volumes
+def _grouping(symbol: NDArray[np.uint32], count: int) -> NDArray[np.intp]:
+    """Where the events of each symbol are, one symbol after the other, in their order."""
+    return np.argsort(symbol.astype(np.uint16) if count <= 1 << 16 else symbol, kind="stable")

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.market.digest import StreamDigest
 from simulator.market.events import Events
-from simulator.market.stream import BLOCK_EVENTS, events_of
+from simulator.market.stream import events_of
 from simulator.plan import Plan
 from simulator.produce.clock import Clock
 from simulator.produce.pacing import pace
@@ -65,7 +65,7 @@ class Producer:
     far that a reader's watermark would call the other's events late.
     """
 
-    def __init__(self, plan: Plan, sink: Sink, clock: Clock, block_events: int = BLOCK_EVENTS) -> None:
+    def __init__(self, plan: Plan, sink: Sink, clock: Clock, block_events: int | None = None) -> None:
         self._plan, self._sink, self._clock = plan, sink, clock
         self._block_events = block_events
         self._digest = StreamDigest([symbol.name for symbol in plan.market.symbols])

@@ -117,6 +117,5 @@ class BarBuilder:
 
 
 def _reference_price(events: Events) -> Floats:
-    bid, ask = getattr(events, "bid", None), getattr(events, "ask", None)
-    reference: Floats = events.price.astype(np.float64) if bid is None or ask is None else (bid + ask) / 2.0
-    return reference
+    quotes = events.quotes
+    return events.price.astype(np.float64) if quotes is None else (quotes.bid + quotes.ask) / 2.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import ArrivalParameters, ArrivalProcess, TimeChangedArrivals
+from simulator.market.arrivals.base import ArrivalProcess, TimeChangedArrivals
 from simulator.market.arrivals.diurnal import Diurnal
 from simulator.market.arrivals.fixed import Fixed, RotatingArrivals, SeparateArrivals
 from simulator.market.arrivals.hawkes import Hawkes, HawkesArrivals
@@ -18,9 +18,6 @@ from simulator.market.arrivals.poisson import Poisson, PoissonArrivals
 from simulator.market.arrivals.ramp import Ramp
 from simulator.market.arrivals.trace import Trace, TraceArrivals
 from simulator.market.intensity import Intensity
-
-if TYPE_CHECKING:
-    from simulator.plan import MarketPlan
 
 Arrivals = Fixed | Poisson | Ramp | Diurnal | Hawkes | MarkovModulated | Trace
 
@@ -69,12 +66,7 @@ ARRIVALS: dict[str, Callable[[Any, Market], ArrivalProcess]] = {
 }
 
 
-@overload
-def arrival_process(parameters: MarketPlan, symbols: int) -> ArrivalProcess: ...
-
-
-@overload
-def arrival_process(
+def arrival_process(  # noqa: PLR0913  # all that a process depends on
     parameters: Arrivals,
     symbols: list[str],
     rates: NDArray[np.float64],
@@ -82,18 +74,6 @@ def arrival_process(
     rotating: bool,
     duration_ns: int | None,
     seed: int,
-    intensity: Intensity | None = None,
-) -> ArrivalProcess: ...
-
-
-def arrival_process(  # noqa: PLR0913  # all that a process depends on
-    parameters: Arrivals | MarketPlan,
-    symbols: list[str] | int,
-    rates: NDArray[np.float64] | None = None,
-    *,
-    rotating: bool = False,
-    duration_ns: int | None = None,
-    seed: int = 0,
     intensity: Intensity | None = None,
 ) -> ArrivalProcess:
     """The process that the parameters name, at its start.
@@ -111,21 +91,9 @@ def arrival_process(  # noqa: PLR0913  # all that a process depends on
         BadConfigError: if a file that the parameters name cannot be used, or a shape needs an end of the run and there is none.
         ValueError: if the two shapes have no common period that is short enough.
     """
-    if not isinstance(parameters, ArrivalParameters):
-        return _of_old_plan(parameters, cast("int", symbols))
-    if isinstance(symbols, int) or rates is None:
-        raise TypeError("names and rates of the symbols are needed")
     process = ARRIVALS[parameters.kind](parameters, Market(symbols, rates, rotating, seed))
     shape = parameters.intensity(duration_ns)
     if shape is not None and intensity is not None:
         shape = shape * intensity
     shape = shape or intensity
     return process if shape is None else TimeChangedArrivals(process, shape)
-
-
-def _of_old_plan(market: MarketPlan, seed: int) -> ArrivalProcess:
-    """Until plans carry the parameters: those of the two processes that a name and a rate are enough for."""
-    kinds: dict[str, type[Fixed | Poisson]] = {"fixed": Fixed, "poisson": Poisson}
-    parameters = kinds[market.arrivals].model_validate({"kind": market.arrivals, "rate": market.rate})
-    names, rates = [symbol.name for symbol in market.symbols], np.array([symbol.rate for symbol in market.symbols])
-    return arrival_process(parameters, names, rates, rotating=market.rotating, duration_ns=None, seed=seed)

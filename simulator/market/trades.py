@@ -1,0 +1,93 @@
+"""What happens at an arrival: the trade's price and size, and the quotes around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.market.events import Quotes
+from simulator.market.quotes import BidAsk, QuoteProcess
+from simulator.market.ticks import TickBands
+from simulator.market.volumes import TradeSizes
+from simulator.seeding import Draws
+
+if TYPE_CHECKING:
+    from simulator.market.prices import PriceBlock
+    from simulator.plan import MarketPlan
+
+Integers = NDArray[np.int64]
+Symbols = NDArray[np.uint32]
+
+
+@final
+class Trades:
+    """Prices, sizes and quotes of trades; draws are grouped by symbol, results in the events' order."""
+
+    def __init__(self, market: MarketPlan, seed: int) -> None:
+        draws = Draws(seed, [symbol.name for symbol in market.symbols])
+        self._tick: Integers = np.array([symbol.tick for symbol in market.symbols], dtype=np.int64)
+        self._bands = TickBands([(low, tick) for low, tick in market.tick_bands])
+        self._lot = market.lot
+        means = np.array([symbol.mean_volume / market.lot for symbol in market.symbols])
+        self._mean_volume = means * market.lot
+        self._sizes = TradeSizes(market.volumes, means, draws)
+        self._quotes = QuoteProcess(market.quotes, draws) if isinstance(market.quotes, BidAsk) else None
+        self._published = isinstance(market.quotes, BidAsk) and market.quotes.publish
+
+    def at(
+        self, symbol: Symbols, step: Integers, block: PriceBlock, counts: Integers, order: Integers
+    ) -> tuple[Integers, Integers, Quotes | None]:
+        """Price, volume and quotes of arrivals.
+
+        Args:
+            symbol: of each arrival.
+            step: the grid point in `block` at or before each.
+            block: prices on the grid.
+            counts: arrivals by symbol.
+            order: brings what is grouped by symbol in the arrivals' order.
+        """
+        place = symbol * np.int64(block.ticks.shape[1]) + step
+        volatility = None if block.volatility is None else block.volatility.ravel()[place]
+        volume = self._sizes.lots(self._sizes.draw(counts)[order], symbol, volatility) * self._lot
+        ticks = block.ticks.ravel()[place]
+        if self._quotes is None:
+            units = np.rint(ticks).astype(np.int64) * self._tick[symbol]
+            return self._bands.nearest(units), volume, None
+        draws = self._quotes.draw(counts, order)
+        bid, ask = self._quotes.around(ticks, volatility, draws)
+        if block.held is not None:
+            bid, ask = _within(block.held.ravel()[place], np.rint(ticks).astype(np.int64), bid, ask)
+        bid, ask = self._bands.floor(bid * self._tick[symbol]), self._bands.ceiling(ask * self._tick[symbol])
+        price = np.where(draws.buys, ask, bid)
+        if not self._published:
+            return price, volume, None
+        sizes = [self._quotes.lots(each) * self._lot for each in (draws.bid_size, draws.ask_size)]
+        return price, volume, Quotes(bid, ask, sizes[0], sizes[1])
+
+    def print_at(
+        self, symbol: Symbols, ticks: Integers, multiple: NDArray[np.float64]
+    ) -> tuple[Integers, Integers, Quotes | None]:
+        """Price, volume and quotes of auction prints (size `multiple` > 0, in mean trade sizes) and statuses (0).
+
+        An auction leaves no spread to speak of: the quotes are a tick below and a tick above.
+        """
+        tick = self._tick[symbol]
+        price = self._bands.nearest(ticks * tick)
+        lots = np.rint(multiple * self._mean_volume[symbol] / self._lot).astype(np.int64)
+        volume = np.where(multiple > 0, np.maximum(lots, 1) * self._lot, 0)
+        if not self._published:
+            return price, volume, None
+        bid = self._bands.floor(np.maximum(price - tick, tick))
+        ask = self._bands.ceiling(np.maximum(price, bid) + tick)
+        size = np.full(price.shape, self._lot, dtype=np.int64)
+        return np.clip(price, bid, ask), volume, Quotes(bid, ask, size, size)
+
+
+def _within(held: NDArray[np.int8], ticks: Integers, bid: Integers, ask: Integers) -> tuple[Integers, Integers]:
+    """Quotes at a band that the price is held at: offered at the upper one, bid for at the lower one, never beyond."""
+    width = ask - bid
+    bid, ask = np.where(held > 0, np.maximum(ticks - width, 1), bid), np.where(held > 0, ticks, ask)
+    bid, ask = np.where(held < 0, ticks, bid), np.where(held < 0, ticks + width, ask)
+    return bid, np.maximum(ask, bid + 1)

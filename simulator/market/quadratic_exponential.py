@@ -30,11 +30,14 @@ LONGEST_REACH = 5.0 / 3.0
 
 
 class Shocks(NamedTuple):
-    """Draws of each step and symbol, shape (steps, symbols): all are there whichever branch a step takes."""
+    """Draws of each symbol and step: all are there whichever branch a step takes."""
 
     normal: Floats
+    """Standard normal, shape (steps, symbols)."""
     uniform: Floats
+    """Uniform on [0, 1), shape (symbols, steps)."""
     exponential: Floats
+    """Exponential with the mean 1, shape (symbols, steps)."""
 
 
 class Stretch(NamedTuple):
@@ -58,38 +61,40 @@ def transition(reversion: Floats, mean: Floats, eps: Floats, dt: float) -> dict[
 
 def variances(opening: Floats, shocks: Shocks, coefficients: Mapping[str, Floats]) -> Stretch:
     """The variance after each step, from an opening one of shape (symbols,). Coefficients have the shape (steps, symbols)."""
-    shape = shocks.normal.shape
-    mean, x, spread = (np.empty(shape) for _ in range(3))
-    before = np.empty((shape[0] + 1, shape[1]))
-    before[0] = opening
-    held, root, low = np.empty(shape[1]), np.empty(shape[1]), np.empty(shape[1], dtype=np.bool_)
-    rows = zip(*(coefficients[name] for name in ("decay", "base", "slope", "offset")), *shocks, strict=True)
-    for step, (decay, base, slope, offset, normal, uniform, exponential_draw) in enumerate(rows):
-        m, ratio, one_and_square, after = mean[step], x[step], spread[step], before[step + 1]
-        np.multiply(before[step], decay, out=m)
-        np.add(m, base, out=m)
-        np.multiply(m, slope, out=held)
-        np.add(held, offset, out=held)
-        np.multiply(m, m, out=ratio)
-        np.divide(ratio, held, out=ratio)
-        np.maximum(ratio, _LIMIT, out=held)
-        np.subtract(held, 1.0, out=root)
-        np.multiply(root, held, out=root)
-        np.sqrt(root, out=root)
-        np.add(held, root, out=one_and_square)
-        np.subtract(one_and_square, 1.0, out=root)
-        np.sqrt(root, out=root)
-        np.add(root, normal, out=root)
-        np.multiply(root, root, out=root)
-        np.multiply(root, m, out=root)
-        np.divide(root, one_and_square, out=after)
-        np.less(ratio, _LIMIT, out=low)
-        if np.count_nonzero(low):
-            few = np.flatnonzero(low)
+    steps, symbols = shocks.normal.shape
+    mean, x, spread = (np.empty((steps, symbols)) for _ in range(3))
+    path = np.empty((steps + 1, symbols))
+    path[0] = opening
+    half, root, low = np.empty(symbols), np.empty(symbols), np.empty(symbols, dtype=np.bool_)
+    multiply, add, subtract, divide, sqrt = np.multiply, np.add, np.subtract, np.divide, np.sqrt
+    given = (coefficients[name] for name in ("decay", "base", "slope", "offset"))
+    rows = zip(path[:-1], path[1:], mean, x, spread, *given, shocks.normal, strict=True)
+    # A market has few symbols and many steps: what counts is the number of calls.
+    for step, (v, after, m, ratio, one_and_square, decay, base, slope, offset, normal) in enumerate(rows):
+        multiply(v, decay, m)
+        m += base
+        multiply(m, slope, half)
+        half += offset
+        multiply(m, m, ratio)
+        ratio /= half
+        np.less(ratio, _LIMIT, low)
+        few = np.flatnonzero(low) if np.count_nonzero(low) else None
+        held = ratio if few is None else np.maximum(ratio, _LIMIT)
+        subtract(held, 1.0, root)
+        root *= held
+        sqrt(root, root)
+        add(held, root, one_and_square)
+        subtract(one_and_square, 1.0, root)
+        sqrt(root, root)
+        root += normal
+        root *= root
+        root *= m
+        divide(root, one_and_square, after)
+        if few is not None:
             r = ratio[few]
-            at_zero = uniform[few] * (2.0 + r) <= 2.0 - r
-            after[few] = np.where(at_zero, 0.0, exponential_draw[few] * (m[few] * (1.0 / r + 0.5)))
-    return Stretch(before[:-1], before[1:], mean, x, spread)
+            at_zero = shocks.uniform[few, step] * (2.0 + r) <= 2.0 - r
+            after[few] = np.where(at_zero, 0.0, shocks.exponential[few, step] * (m[few] * (1.0 / r + 0.5)))
+    return Stretch(path[:-1], path[1:], mean, x, spread)
 
 
 def log_moment(stretch: Stretch, exponent: Floats) -> Floats:
@@ -98,13 +103,17 @@ def log_moment(stretch: Stretch, exponent: Floats) -> Floats:
     A a b^2/(1 - 2 A a) - ln(1 - 2 A a)/2, or ln(p + (1 - p)/(1 - A m/(1 - p))): finite if A times `LONGEST_REACH` times the
     slope is below 1.
     """
-    reach = exponent * stretch.mean / stretch.spread  # A a
+    reach = exponent * stretch.mean
+    reach /= stretch.spread  # A a
     left = 1.0 - 2.0 * reach
+    moment = stretch.spread - 1.0
+    moment *= reach
+    moment /= left
+    moment -= 0.5 * logarithm_of(left)
     low = np.nonzero(stretch.x < _LIMIT)
-    x = stretch.x[low]
-    share = 2.0 * x / (2.0 + x)  # 1 - p
-    left[low] = 1.0 - share + share / (1.0 - exponent[low] * stretch.mean[low] * (1.0 / x + 0.5))
-    logarithm = logarithm_of(left)
-    moment: Floats = reach * (stretch.spread - 1.0) / left - 0.5 * logarithm
-    moment[low] = logarithm[low]
+    if low[0].size:
+        x = stretch.x[low]
+        share = 2.0 * x / (2.0 + x)  # 1 - p
+        reach = exponent[low] * stretch.mean[low] * (1.0 / x + 0.5)
+        moment[low] = logarithm_of(1.0 - share + share / (1.0 - reach))
     return moment

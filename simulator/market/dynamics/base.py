@@ -49,14 +49,15 @@ class DynamicsParameters(Parameters):
             f"{symbol}.{key}={value:g} {fault}"
             for symbol, values in symbols.items()
             for key, value in values.items()
-            for fault in cls._faults_of(key, value)
+            for fault in cls.faults_of_override(key, value)
         ]
         if faults:
             raise ValueError(f"cannot have {'; '.join(faults)}")
         return symbols
 
     @classmethod
-    def _faults_of(cls, key: str, value: float) -> list[str]:
+    def faults_of_override(cls, key: str, value: float) -> list[str]:
+        """What is wrong with another number for a key: that it may not differ, or is out of bounds."""
         if key not in cls.VARYING:
             return [f"(no key that may differ by symbol{suggestion(key, cls.VARYING)}; allowed: {', '.join(cls.VARYING)})"]
         try:
@@ -119,6 +120,11 @@ class PriceProcess(ABC):
     def faults(parameters: Any, values: Values) -> list[str]:  # noqa: ANN401, ARG004  # each process has its own parameters
         """What is wrong with the parameters together, one line each: the rule and the value."""
         return []
+
+    @staticmethod
+    def volatility(values: Values) -> Floats:
+        """The long-run volatility, by which a regime's states compare."""
+        return values["volatility"]
 
     @abstractmethod
     def coefficients(self, values: Values) -> dict[str, Floats]:

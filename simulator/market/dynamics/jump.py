@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
+from numpy.random import Generator
 from pydantic import Field
 
 from simulator.market.dynamics.base import (
     Drift,
     DynamicsParameters,
     Floats,
+    Integers,
     Latent,
     PerYear,
     PriceProcess,
@@ -25,6 +28,7 @@ from simulator.seeding import Draws
 
 JumpMean = Annotated[float, Field(ge=-5, le=5)]
 JumpDeviation = Annotated[float, Field(ge=0, le=5)]
+SumOfJumps = Callable[[int, Integers, Floats], Floats]
 
 
 class MertonJumpDiffusion(DynamicsParameters):
@@ -40,48 +44,72 @@ class MertonJumpDiffusion(DynamicsParameters):
     jump_deviation: PerSymbol[JumpDeviation]
 
 
-def compensator(intensity: Floats, mean: Floats, deviation: Floats) -> Floats:
-    """Lambda (exp(m + delta^2/2) - 1), per year: what the drift gives back so that E[S_t] = S_0 exp(mu t).
+def compound_poisson(counters: list[Generator], rates: Floats, steps: int, sum_of: SumOfJumps) -> Floats:
+    """Sums of Poisson numbers of jumps, shape (symbols, steps).
 
-    Source: Merton, Option pricing when underlying stock returns are discontinuous, J. Financial Economics 3 (1976).
+    Args:
+        counters: a stream a symbol for the numbers of jumps.
+        rates: mean number of jumps of a step, shape (symbols, 1) or (symbols, steps).
+        steps: how many.
+        sum_of: the sums of n jumps of a symbol's row at some steps, from (row, steps' places, n > 0 of each).
     """
-    return intensity * (each(exponential, mean + deviation * deviation / 2.0) - 1.0)
+    total = np.zeros((len(counters), steps))
+    rates = np.broadcast_to(rates, total.shape)
+    for row in np.flatnonzero((rates > 0.0).any(axis=1)).tolist():
+        counts = counters[row].poisson(rates[row])  # a rate of 0 draws nothing
+        jumped = np.flatnonzero(counts)
+        total[row, jumped] = sum_of(row, jumped, counts[jumped].astype(np.float64))
+    return total
+
+
+@final
+class NormalJumps:
+    """A compensated compound Poisson process with jumps N(m, delta^2) of the log price. Exact on the grid.
+
+    Over a step of dt years the number of jumps is Poisson(lambda dt), and n jumps sum to N(n m, n delta^2).
+    """
+
+    def __init__(self, draws: Draws, dt: float) -> None:
+        self._dt = dt
+        self._counts = draws.of("jump count")
+        self._sizes = draws.of("jump size")
+
+    def coefficients(self, values: Values) -> tuple[Floats, dict[str, Floats]]:
+        """Lambda (exp(m + delta^2/2) - 1) per year, which the drift gives back so that E[S_t] = S_0 exp(mu t); and a step's.
+
+        Source: Merton, Option pricing when underlying stock returns are discontinuous, J. Financial Economics 3 (1976).
+        """
+        intensity, mean, deviation = values["jump_intensity"], values["jump_mean"], values["jump_deviation"]
+        compensator = intensity * (each(exponential, mean + deviation * deviation / 2.0) - 1.0)
+        return compensator, {"jumps": intensity * self._dt, "jump_mean": mean, "jump_deviation": deviation}
+
+    def sums(self, steps: int, coefficients: Values) -> Floats:
+        """The jumps of each of the next steps, shape (symbols, steps)."""
+        shape = (len(self._counts), steps)
+        means, deviations = (np.broadcast_to(coefficients[name], shape) for name in ("jump_mean", "jump_deviation"))
+
+        def sum_of(row: int, places: Integers, n: Floats) -> Floats:
+            normals = self._sizes[row].standard_normal(places.size)
+            total: Floats = n * means[row, places] + np.sqrt(n) * (deviations[row, places] * normals)
+            return total
+
+        return compound_poisson(self._counts, coefficients["jumps"], steps, sum_of)
 
 
 @final
 class MertonProcess(PriceProcess):
-    """Independent jump diffusions, one a symbol. Exact in distribution on the grid.
-
-    Over a step of dt years the number of jumps is Poisson(lambda dt), and n jumps sum to N(n m, n delta^2).
-    """
+    """Independent jump diffusions, one a symbol. Exact in distribution on the grid."""
 
     def __init__(self, parameters: MertonJumpDiffusion, draws: Draws) -> None:
         super().__init__(parameters, draws)
         self._dt = parameters.step_in_years
         self._normals = draws.of("price")
-        self._counts = draws.of("jump count")
-        self._sizes = draws.of("jump size")
+        self._jumps = NormalJumps(draws, self._dt)
 
     def coefficients(self, values: Values) -> dict[str, Floats]:  # noqa: D102  # inherited
-        intensity, mean, deviation = values["jump_intensity"], values["jump_mean"], values["jump_deviation"]
-        drift = values["drift"] - compensator(intensity, mean, deviation)
-        jumps = {"jumps": intensity * self._dt, "jump_mean": mean, "jump_deviation": deviation}
-        return diffusion(drift, values["volatility"], self._dt) | jumps
+        compensator, jumps = self._jumps.coefficients(values)
+        return diffusion(values["drift"] - compensator, values["volatility"], self._dt) | jumps
 
     def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
         diffused = coefficients["mean"] + coefficients["scale"] * draw_normals(self._normals, steps)
-        return Latent(self._accumulate(fixed_point(diffused + self._jumps(steps, coefficients))))
-
-    def _jumps(self, steps: int, coefficients: Values) -> Floats:
-        total = np.zeros((len(self._counts), steps))
-        shape = total.shape
-        rates, means, deviations = (
-            np.broadcast_to(coefficients[name], shape) for name in ("jumps", "jump_mean", "jump_deviation")
-        )
-        for row, (counter, sizer) in enumerate(zip(self._counts, self._sizes, strict=True)):
-            counts = counter.poisson(rates[row])
-            jumped = np.flatnonzero(counts)
-            n = counts[jumped].astype(np.float64)
-            normals = sizer.standard_normal(jumped.size)
-            total[row, jumped] = n * means[row, jumped] + np.sqrt(n) * (deviations[row, jumped] * normals)
-        return total
+        return Latent(self._accumulate(fixed_point(diffused + self._jumps.sums(steps, coefficients))))

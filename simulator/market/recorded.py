@@ -1,0 +1,116 @@
+"""A user's file of times and values: CSV or Parquet, checked column by column, with faults in one line each."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from simulator.errors import BadConfigError
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
+_CHUNK = 1 << 20
+
+
+def fingerprint(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits: by it a plan notices that the file has changed.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    digest = sha256()
+    with Path(path).open("rb") as handle:
+        while chunk := handle.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@final
+class Recorded:
+    """The rows of a file.
+
+    Args:
+        key: the configuration's key that names it, for messages: `dynamics.path`.
+        path: of a .csv or .parquet file.
+        columns: those that must be there.
+
+    Raises:
+        BadConfigError: if the file cannot be used; so do the methods. The message is one line.
+    """
+
+    def __init__(self, key: str, path: str, columns: list[str]) -> None:
+        self._where = f"{key}={path}"
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise self.fault("no such file")
+        suffix = self._path.suffix
+        if suffix not in {".csv", ".parquet"}:
+            raise self.fault("must end in .csv or .parquet")
+        try:
+            self.frame = pl.read_parquet(self._path) if suffix == ".parquet" else pl.read_csv(self._path, try_parse_dates=True)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise self.fault(f"cannot be read as {suffix[1:]}: {str(error).splitlines()[0]}") from None
+        for column in columns:
+            if column not in self.frame.columns:
+                raise self.fault(f"has no column {column}; it has {', '.join(self.frame.columns)}")
+            if self.frame[column].null_count():
+                raise self.fault(f"column {column} has no value in row {_first(self.frame[column].is_null().to_numpy())}")
+        if self.frame.height == 0:
+            raise self.fault("holds no rows")
+
+    def fault(self, message: str) -> BadConfigError:
+        """What is wrong with the file."""
+        return BadConfigError(f"{self._where}: {message}")
+
+    def check(self, expected: str | None) -> None:
+        """The file is the one that a plan was made with."""
+        if expected is not None and (found := fingerprint(self._path)) != expected:
+            raise self.fault(f"has changed: its SHA-256 is {found}, and was {expected} when the plan was made")
+
+    def nanoseconds(self, column: str, unit: TimeUnit) -> NDArray[np.int64]:
+        """Times as nanoseconds since 1970, or since what numbers count from: date-times, dates, RFC 3339 texts or numbers."""
+        values = self.frame[column]
+        if values.dtype == pl.String:
+            values = values.str.to_datetime(time_unit="ns", time_zone="UTC", strict=False)
+            if values.null_count():
+                row = _first(values.is_null().to_numpy())
+                raise self.fault(
+                    f"column {column} must hold RFC 3339 times or numbers, and has {self.frame[column][row - 1]} in row {row}"
+                )
+        if isinstance(values.dtype, (pl.Datetime, pl.Date)):
+            return values.dt.epoch("ns").to_numpy().astype(np.int64)
+        if not values.dtype.is_numeric():
+            raise self.fault(f"column {column} must hold date-times or numbers, not {values.dtype}")
+        factor = _NANOSECONDS[unit]
+        numbers = self.numbers(column)
+        wrong = ~(np.abs(numbers) * factor < 2.0**62)
+        if wrong.any():
+            row = _first(wrong)
+            raise self.fault(
+                f"column {column} must hold times within a century, and has {numbers[row - 1]:g} {unit} in row {row}"
+            )
+        if values.dtype.is_integer():
+            return values.cast(pl.Int64).to_numpy() * factor
+        return np.rint(numbers * factor).astype(np.int64)
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """A column as floating point."""
+        values = self.frame[column]
+        if not values.dtype.is_numeric():
+            raise self.fault(f"column {column} must hold numbers, not {values.dtype}")
+        return values.cast(pl.Float64).to_numpy()
+
+    def texts(self, column: str) -> list[str]:
+        """A column as text."""
+        texts: list[str] = self.frame[column].cast(pl.String).to_list()
+        return texts
+
+
+def _first(wrong: NDArray[np.bool_]) -> int:
+    """The first row that is wrong, counted from 1."""
+    return int(wrong.argmax()) + 1

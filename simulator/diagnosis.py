@@ -109,7 +109,7 @@ def _models(annotation: object) -> list[type[BaseModel]]:
     """The models in a field's type: itself, a union's members, or a mapping's values."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in {Annotated, Union, UnionType, dict}:
+    if get_origin(annotation) in {Annotated, Union, UnionType, dict, list}:
         return [found for part in get_args(annotation) for found in _models(part)]
     return []
 

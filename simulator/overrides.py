@@ -86,6 +86,8 @@ def _key_fault(override: Override, groups: list[str], good: list[str]) -> str:
         node = node.get(part, {}) if isinstance(node, dict) else {}
     known = [str(name) for name in node] if isinstance(node, dict) else []
     known += groups if len(parts) == 1 else []
+    if parts[-1] in known:
+        return f"{key}={value}: has names that are not there yet; they are added with a plus: +{key}=…"
     near = suggestion(parts[-1], known)
     return f"{key}={value}: no such key{near}" + (f"; allowed: {', '.join(sorted(set(known)))}" if known else "")
 

@@ -162,9 +162,17 @@ def test_a_suggestion_needs_a_near_word() -> None:
 
 
 @pytest.mark.parametrize("path", OPTIONS, ids=lambda path: f"{path.parent.name}={path.stem}")
-def test_every_option_of_every_group_is_valid(path: Path, make_specification: Make) -> None:
-    extra = ("output.mode=append",) if path.stem == "session" else ()
-    make_specification("mode=produce", f"{path.parent.name}={path.stem}", *extra)
+def test_every_option_of_every_group_is_valid(path: Path, make_specification: Make, tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded.csv"
+    recorded.write_text("time,price\n0,100\n1,101\n3,102\n", encoding="utf-8")
+    extra = {
+        "window=session": ["output.mode=append"],
+        "session=exchange": ["clock=unpaced"],
+        "arrivals=trace": [f"arrivals.path={recorded}"],
+        "dynamics=replay": [f"dynamics.path={recorded}"],
+    }
+    option = f"{path.parent.name}={path.stem}"
+    make_specification("mode=produce", option, *extra.get(option, []))
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "scenario").glob("*.yaml")), ids=lambda path: path.stem)
@@ -180,10 +188,14 @@ def test_scenarios_stack(make_specification: Make) -> None:
     assert specification.metrics.names == ["open", "high", "low", "close", "volume", "msg_ct"]
 
 
+# Modules beside the processes: what they share.
+HELPERS = {"__init__", "base", "processes", "variance", "compound"}
+
+
 @pytest.mark.parametrize(("group", "table"), [("dynamics", DYNAMICS), ("arrivals", ARRIVALS)], ids=["dynamics", "arrivals"])
 def test_each_process_has_a_file_a_module_and_an_entry_of_one_name(group: str, table: dict[str, object]) -> None:
     files = {path.stem for path in (CONF / group).glob("*.yaml")}
-    modules = {path.stem for path in (ROOT / "simulator" / "market" / group).glob("*.py")} - {"__init__", "base"}
+    modules = {path.stem for path in (ROOT / "simulator" / "market" / group).glob("*.py")} - HELPERS
     assert files == modules == set(table)
     for name in files:
         assert re.search(rf"^kind: {name} ", (CONF / group / f"{name}.yaml").read_text(encoding="utf-8"), re.MULTILINE)

@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.tsa.stattools import acf
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
-from simulator.market.events import Events
+from simulator.market.events import Events, Quotes
 from simulator.modes import realism
 from simulator.modes.context import Context
 from simulator.modes.realism import Settings, measure
@@ -58,9 +59,8 @@ def block(rows: list[tuple[int, int, int, int]]) -> Events:
 
 
 def with_quotes(events: Events, bid: list[int], ask: list[int]) -> Events:
-    object.__setattr__(events, "bid", np.array(bid))
-    object.__setattr__(events, "ask", np.array(ask))
-    return events
+    sizes = np.ones(len(events), dtype=np.int64)
+    return replace(events, quotes=Quotes(np.array(bid), np.array(ask), sizes, sizes))
 
 
 def heston_like(symbols: int, sessions: int, seed: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
@@ -340,10 +340,11 @@ def test_the_mode_writes_its_figures_and_says_by_its_exit_code_whether_the_gates
 
 
 def test_the_plan_that_is_written_is_the_one_that_was_measured(
-    tmp_path: Path, make_specification: Callable[..., Specification], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_specification: Callable[..., Specification]
 ) -> None:
-    context = Context(make_specification("symbols.count=2", "rate=2", "duration=60"), RunDirectory(tmp_path))
-    monkeypatch.setattr(realism, "Settings", lambda: Settings(duration=1800))
+    context = Context(
+        make_specification("symbols.count=2", "rate=2", "duration=60", "realism.duration=1800"), RunDirectory(tmp_path)
+    )
     assert realism.run(context) == EXIT_MISMATCH
     content = json.loads((tmp_path / "realism.json").read_text(encoding="utf-8"))
     plan = read_plan(tmp_path / "plan.json")

@@ -215,8 +215,7 @@ def test_a_day_in_order() -> None:
         (130, 100, "open"),
         (130, 100, "opening_auction"),
     ]
-    assert hours.openings(0, 131 * SECOND) == [0, 100 * SECOND]
-    assert hours.openings(6 * SECOND, 130 * SECOND) == []
+    assert [hours.next_opening(time * SECOND) for time in (0, 1, 100, 101)] == [0, 100 * SECOND, 100 * SECOND, 200 * SECOND]
 
 
 def test_no_auctions_and_no_pre_open_when_there_are_none() -> None:

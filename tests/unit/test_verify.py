@@ -158,6 +158,7 @@ AUDIT = {
     "late_dropped": 0,
     "duplicates_removed": 0,
     "rejected": 0,
+    "status": 0,
 }
 
 
@@ -183,6 +184,7 @@ def test_the_verdict(answers: pl.DataFrame) -> None:
         ({"aggregated": 8, "late_dropped": 1}, 1),
         ({"aggregated": 8, "duplicates_removed": 1}, 1),
         ({"aggregated": 8, "rejected": 1}, 1),
+        ({"aggregated": 8, "status": 1}, 0),
         ({"generated": 10}, 1),
     ],
 )
@@ -193,7 +195,7 @@ def test_accounts_that_do_not_agree_are_told(change: dict[str, int | None], coun
 def test_the_accounts_add_up_the_batches() -> None:
     reports = [
         {
-            "observed": {"parsed": {"read": 10, "rejected": 1}, "events": {"accepted": 9}},
+            "observed": {"parsed": {"read": 10, "rejected": 1, "status": 2}, "events": {"accepted": 7}},
             "state": [{"rows_dropped_by_watermark": 2, "duplicates_dropped": 0}],
         },
         {"observed": {}, "state": []},
@@ -201,9 +203,10 @@ def test_the_accounts_add_up_the_batches() -> None:
     ]
     audit = tally(15, 15, None, reports)
     assert audit == {**AUDIT, "generated": 15, "acked": 15, "in_topic": None, "read": 15} | {
-        "aggregated": 12,
+        "aggregated": 10,
         "late_dropped": 2,
         "rejected": 1,
+        "status": 2,
     }
 
 

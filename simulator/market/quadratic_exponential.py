@@ -72,11 +72,11 @@ def variances(opening: Floats, shocks: Shocks, coefficients: Mapping[str, Floats
     # A market has few symbols and many steps: what counts is the number of calls.
     for step, (v, after, m, ratio, one_and_square, decay, base, slope, offset, normal) in enumerate(rows):
         multiply(v, decay, m)
-        m += base
+        add(m, base, m)
         multiply(m, slope, half)
         half += offset
         multiply(m, m, ratio)
-        ratio /= half
+        divide(ratio, half, ratio)
         np.less(ratio, _LIMIT, low)
         few = np.flatnonzero(low) if np.count_nonzero(low) else None
         held = ratio if few is None else np.maximum(ratio, _LIMIT)

@@ -5,16 +5,16 @@ SELECT
   event.`event_time` AS event_time,
   event.`price` AS price,
   event.`volume` AS volume,
-  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`symbol` IS NOT NULL AND event.`seq` IS NOT NULL AND event.`event_time` IS NOT NULL AND event.`price` IS NOT NULL AND event.`volume` IS NOT NULL) AS rejected,
+  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`symbol` IS NOT NULL AND event.`seq` IS NOT NULL AND event.`event_time` IS NOT NULL AND event.`price` IS NOT NULL AND event.`volume` IS NOT NULL AND event.`bid` IS NOT NULL AND event.`ask` IS NOT NULL AND event.`bid_size` IS NOT NULL AND event.`ask_size` IS NOT NULL AND event.`condition` IS NOT NULL) AS rejected,
   CASE
     WHEN value IS NULL THEN 'null value'
-    WHEN event._corrupt_record IS NOT NULL THEN 'not an event: ' || '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT'
+    WHEN event._corrupt_record IS NOT NULL THEN 'not an event: ' || '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT, `bid` DOUBLE, `ask` DOUBLE, `bid_size` BIGINT, `ask_size` BIGINT, `condition` STRING'
     ELSE 'missing field'
   END AS reason,
   value, partition, offset
 FROM (
   SELECT
-    from_json(CAST(value AS STRING), '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false')) AS event,
+    from_json(CAST(value AS STRING), '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT, `bid` DOUBLE, `ask` DOUBLE, `bid_size` BIGINT, `ask_size` BIGINT, `condition` STRING, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false')) AS event,
     value, partition, offset
   FROM records
 );
@@ -22,7 +22,7 @@ FROM (
 -- events
 SELECT symbol, seq, event_time, price, volume
 FROM parsed
-WHERE NOT rejected;
+WHERE NOT rejected AND volume > 0;
 
 -- windows
 SELECT

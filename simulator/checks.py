@@ -11,7 +11,7 @@ import numpy as np
 from simulator.diagnosis import show, suggestion
 from simulator.errors import BadConfigError
 from simulator.market.arrivals.trace import TraceArrivals
-from simulator.market.dynamics import faults_of
+from simulator.market.dynamics import Dynamics, faults_of, latent_path
 from simulator.market.exact import zipf_shares
 from simulator.market.intensity import u_shape
 from simulator.market.shocks import MARKET
@@ -110,10 +110,19 @@ def check_dynamics(specification: Specification) -> list[str]:
     for key, parameters, draws in cases:
         strangers = [name for name in parameters.symbols if name not in draws.names]
         faults += [f"{key}.symbols.{show(name)}: no such symbol{suggestion(name, draws.names)}" for name in strangers]
-        faults += [fault.replace("dynamics.", f"{key}.", 1) for fault in faults_of(parameters, draws)]
+        faults += [fault.replace("dynamics.", f"{key}.", 1) for fault in _faults_of_process(parameters, draws)]
         if parameters.step != own.step:
             faults.append(f"{key}.step={parameters.step:g}: must be dynamics.step={own.step:g}")
     return faults
+
+
+def _faults_of_process(parameters: Dynamics, draws: Draws) -> list[str]:
+    if parameters.kind == "replay":
+        try:
+            latent_path(parameters, draws)
+        except BadConfigError as error:
+            return list(error.faults)
+    return faults_of(parameters, draws)
 
 
 def check_arrivals(specification: Specification) -> list[str]:

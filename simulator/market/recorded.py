@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import Field
 
 from simulator.errors import BadConfigError
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
 _CHUNK = 1 << 20
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from simulator.compiler import compile_plan
+from simulator.market.recorded import fingerprint
 from simulator.plan import Plan, write_plan
 from simulator.rundir import RunDirectory
 from simulator.schema import Specification
@@ -20,9 +21,19 @@ class Context:
 
     def compile(self) -> Plan:
         """The plan, also written to the run directory."""
-        plan = compile_plan(self.specification)
+        plan = compile_plan(with_fingerprints(self.specification))
         write_plan(plan, self.directory.plan)
         return plan
+
+
+def with_fingerprints(specification: Specification) -> Specification:
+    """The specification with the SHA-256 of the recordings that it names: the plan stands for their content, too."""
+    known = {}
+    for name in ("dynamics", "arrivals"):
+        part = getattr(specification, name)
+        if part.kind in {"replay", "trace"} and part.sha256 is None:
+            known[name] = part.model_copy(update={"sha256": fingerprint(part.path)})
+    return specification.model_copy(update=known)
 
 
 def first_instant(plan: Plan) -> int:

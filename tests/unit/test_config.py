@@ -40,7 +40,10 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
             ["+symbols.tickers.A.prize=3"],
             "symbols.tickers.A.prize=3: no such key; did you mean price?; allowed: price, tick_size, mean_volume, weight, rate",
         ),
-        (["dynamics.kind=gmb"], "dynamics.kind=gmb: must be one of 'gbm', 'ou', 'jump'"),
+        (
+            ["dynamics.kind=gmb"],
+            "dynamics.kind=gmb: must be one of 'gbm', 'ou', 'jump', 'kou', 'heston', 'garch', 'regime', 'replay'",
+        ),
         (["mode=nope"], "mode=nope: must be 'run', 'plan', "),
         (["metrics.names=[volum]"], "metrics.names=['volum']: holds unknown volum; allowed: avg_price, volume, "),
         (["~seed"], "seed: is missing"),

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Annotated, Literal, final
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
-from simulator.errors import BadConfigError
 from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals, Integers
+from simulator.market.recorded import Recorded, Sha256
 from simulator.seeding import stream
 
 _LONGEST = 3_155_760_000 * NANOSECONDS
@@ -23,6 +21,7 @@ class Trace(ArrivalParameters):
 
     kind: Literal["trace"]
     path: Annotated[str, Field(min_length=1)]
+    sha256: Sha256 | None
     time: Annotated[str, Field(min_length=1)]
     symbol: Annotated[str, Field(min_length=1)] | None
     speed: Annotated[float, Field(gt=0, le=1_000_000_000)] | None
@@ -42,12 +41,13 @@ class TraceArrivals(ArrivalProcess):
     """
 
     def __init__(self, parameters: Trace, symbols: list[str], rates: NDArray[np.float64], seed: int) -> None:
-        frame = _read(parameters)
-        recorded = _nanoseconds(parameters, frame)
-        self._symbols = None if parameters.symbol is None else _numbers(parameters, frame[parameters.symbol], symbols)
+        file = Recorded("arrivals.path", parameters.path, [column for column in (parameters.time, parameters.symbol) if column])
+        file.check(parameters.sha256)
+        recorded = _from_start(parameters.time, file)
+        self._symbols = None if parameters.symbol is None else _numbers(parameters.symbol, file, symbols)
         span = int(recorded[-1] - recorded[0])
         if span == 0 and (parameters.speed is None or parameters.loop):
-            raise _fault(parameters, f"column {parameters.time} needs two different times for arrivals.speed=null or a loop")
+            raise file.fault(f"column {parameters.time} needs two different times for arrivals.speed=null or a loop")
         length = int(recorded[-1]) + max(1, span // max(1, recorded.size - 1))
         shares = np.cumsum(rates)
         self._shares: NDArray[np.float64] = shares / shares[-1]
@@ -85,55 +85,28 @@ class TraceArrivals(ArrivalProcess):
         return np.searchsorted(self._shares, self._stream.random(self._times.size), side="right").astype(np.int64)
 
 
-def _fault(parameters: Trace, message: str) -> BadConfigError:
-    return BadConfigError(f"arrivals.path={parameters.path}: {message}")
-
-
-def _read(parameters: Trace) -> pl.DataFrame:
-    path = Path(parameters.path)
-    if not path.is_file():
-        raise _fault(parameters, "no such file")
-    if path.suffix not in {".csv", ".parquet"}:
-        raise _fault(parameters, "must end in .csv or .parquet")
-    try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, try_parse_dates=True)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _fault(parameters, f"cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
-    for column in (parameters.time, parameters.symbol):
-        if column is not None and column not in frame.columns:
-            raise _fault(parameters, f"has no column {column}; it has {', '.join(frame.columns)}")
-    if frame.height == 0:
-        raise _fault(parameters, "holds no events")
-    return frame
-
-
-def _nanoseconds(parameters: Trace, frame: pl.DataFrame) -> Integers:
-    column, name = frame[parameters.time], f"column {parameters.time}"
-    if column.null_count():
-        raise _fault(parameters, f"{name} has no value in row {int(column.is_null().arg_max() or 0) + 1}")
-    if column.dtype == pl.Datetime:
-        instants = column.dt.epoch("ns").to_numpy()
-        times: Integers = instants - instants[0]
-    elif column.dtype.is_numeric():
-        seconds = column.cast(pl.Float64).to_numpy()
-        wrong = ~((seconds >= 0) & (seconds * NANOSECONDS < _LONGEST))
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise _fault(parameters, f"{name} must hold seconds >= 0 from the start, and has {seconds[row]:g} in row {row + 1}")
-        times = np.rint(seconds * NANOSECONDS).astype(np.int64)
-    else:
-        raise _fault(parameters, f"{name} must hold seconds or date-times, not {column.dtype}")
+def _from_start(column: str, file: Recorded) -> Integers:
+    """Nanoseconds from the run's start: numbers are seconds from it, date-times count from the first."""
+    times = file.nanoseconds(column, "s")
+    if not file.frame[column].dtype.is_numeric():
+        times = times - times[0]
+    wrong = (times < 0) | (times > _LONGEST)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise file.fault(
+            f"column {column} must hold seconds >= 0 from the start, and has {times[row] / NANOSECONDS:g} in row {row + 1}"
+        )
     steps = np.diff(times)
     if steps.size and steps.min() < 0:
-        raise _fault(parameters, f"{name} must not fall, and does in row {int((steps < 0).argmax()) + 2}")
+        raise file.fault(f"column {column} must not fall, and does in row {int((steps < 0).argmax()) + 2}")
     return times
 
 
-def _numbers(parameters: Trace, column: pl.Series, symbols: list[str]) -> Integers:
+def _numbers(column: str, file: Recorded, symbols: list[str]) -> Integers:
     """Each event's symbol as its place in the market's list."""
     place = {symbol: number for number, symbol in enumerate(symbols)}
-    names = column.cast(pl.String).to_list()
+    names = file.texts(column)
     unknown = next((name for name in names if name not in place), None)
-    if unknown is not None or None in names:
-        raise _fault(parameters, f"column {column.name} has {unknown or 'no value'}, which is no symbol of the market")
+    if unknown is not None:
+        raise file.fault(f"column {column} has {unknown}, which is no symbol of the market")
     return np.array([place[name] for name in names], dtype=np.int64)

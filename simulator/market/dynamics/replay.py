@@ -9,7 +9,7 @@ from pydantic import Field
 
 from simulator.market.dynamics.base import DynamicsParameters, Floats, Integers, Latent, LatentPath
 from simulator.market.exact import fixed_point, logarithm_of
-from simulator.market.recorded import Recorded, TimeUnit
+from simulator.market.recorded import Recorded, Sha256, TimeUnit
 from simulator.seeding import Draws
 
 _LONGEST = 2.0**62  # nanoseconds
@@ -20,7 +20,7 @@ class Replay(DynamicsParameters):
 
     kind: Literal["replay"]
     path: Annotated[str, Field(min_length=1)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    sha256: Sha256 | None
     time: Annotated[str, Field(min_length=1)]
     time_unit: TimeUnit
     price: Annotated[str, Field(min_length=1)]

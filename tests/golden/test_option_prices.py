@@ -79,6 +79,12 @@ def prices_of(parameters: Dynamics, steps: int, batches: int, symbols: int = 100
     return OPENING * np.exp(np.concatenate(levels) / 2.0**FRACTION_BITS)
 
 
+def prices_after_a_step(parameters: Dynamics) -> Floats:
+    """Of a process whose log returns are independent: each begins at the opening price."""
+    levels = latent_path(parameters, Draws(1, ["A", "B", "C", "D"])).advance(250_001).levels
+    return OPENING * np.exp(np.diff(levels, axis=1).ravel() / 2.0**FRACTION_BITS)
+
+
 HAUG_DEVIATION = 0.25 * math.sqrt(0.25)
 MODELS: dict[str, tuple[float, float, Callable[[], Floats]]] = {
     "Andersen 2008 case I": (
@@ -105,14 +111,12 @@ MODELS: dict[str, tuple[float, float, Callable[[], Floats]]] = {
     "Surkov": (
         0.05,
         0.25,
-        lambda: prices_of(
-            merton(0.05, 0.25, volatility=0.15, jump_intensity=0.1, jump_mean=-0.9, jump_deviation=0.45), 1, 1000
-        ),
+        lambda: prices_after_a_step(merton(0.05, 0.25, volatility=0.15, jump_intensity=0.1, jump_mean=-0.9, jump_deviation=0.45)),
     ),
     "Haug": (
         0.08,
         0.5,
-        lambda: prices_of(
+        lambda: prices_after_a_step(
             merton(
                 0.08,
                 0.5,
@@ -120,12 +124,10 @@ MODELS: dict[str, tuple[float, float, Callable[[], Floats]]] = {
                 jump_intensity=1.0,
                 jump_mean=-(HAUG_DEVIATION**2) / 2,
                 jump_deviation=HAUG_DEVIATION,
-            ),
-            1,
-            1000,
+            )
         ),
     ),
-    "Kou 2002": (0.05, 0.5, lambda: prices_of(kou(0.05, 0.5), 1, 1000)),
+    "Kou 2002": (0.05, 0.5, lambda: prices_after_a_step(kou(0.05, 0.5))),
 }
 
 

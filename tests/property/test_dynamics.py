@@ -16,17 +16,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy._core import _multiarray_umath as numpy_build  # numpy has no public list of the features that it may use
 from pydantic import Field, TypeAdapter
 
 from simulator.market.dynamics import DYNAMICS, Dynamics, faults_of, latent_path
 from simulator.market.dynamics.base import Latent, LatentPath
 from simulator.market.exact import logarithm_of
 from simulator.seeding import Draws
-
-try:
-    from numpy._core import _multiarray_umath as numpy_build
-except ImportError:  # numpy 1
-    from numpy.core import _multiarray_umath as numpy_build
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "dynamics"
@@ -95,10 +91,14 @@ CASES: dict[str, dict[str, Any]] = {
     "garch, every step": {**GARCH, "degrees_of_freedom": None, "period": 1.0, **GRID},
     "regime of bates": regime(HESTON, wild("mean_variance", 0.5), "symbol"),
     "regime of garch": regime(GARCH, wild("volatility", 0.9), "market"),
-    "regime of ou": regime({"kind": "ou", "reversion": 2.0, "mean": 0.0, "volatility": 0.3}, [
-        {"name": "a", "mean_duration": 4.0, "overrides": {"mean": 1.0}},
-        {"name": "b", "mean_duration": 4.0, "overrides": {"reversion": 50.0}},
-    ], "symbol"),
+    "regime of ou": regime(
+        {"kind": "ou", "reversion": 2.0, "mean": 0.0, "volatility": 0.3},
+        [
+            {"name": "a", "mean_duration": 4.0, "overrides": {"mean": 1.0}},
+            {"name": "b", "mean_duration": 4.0, "overrides": {"reversion": 50.0}},
+        ],
+        "symbol",
+    ),
 }
 KINDS = [*CASES, "replay", "replay by symbol"]
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -109,7 +109,11 @@ def parameters_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], D
     path = tmp_path_factory.mktemp("replay") / "prices.parquet"
     generator = np.random.default_rng(3)
     times = np.cumsum(generator.integers(1, 2000, 300)) / 1000.0
-    frame = {"t": times, "p": 100.0 * np.exp(generator.normal(0, 0.01, 300).cumsum()), "who": generator.choice([*NAMES, "NEW"], 300)}
+    frame = {
+        "t": times,
+        "p": 100.0 * np.exp(generator.normal(0, 0.01, 300).cumsum()),
+        "who": generator.choice([*NAMES, "NEW"], 300),
+    }
     pl.DataFrame(frame).write_parquet(path)
     replay = {
         "kind": "replay",
@@ -159,7 +163,9 @@ def test_pieces_do_not_change_a_path(kind: str, seed: int, cuts: list[int], para
 
 
 @kinds
-def test_many_steps_are_cut_inside_alike(kind: str, parameters_of: Callable[[str], Dynamics], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_steps_are_cut_inside_alike(
+    kind: str, parameters_of: Callable[[str], Dynamics], monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = columns(path_of(parameters_of(kind), 1).advance(STEPS))
     monkeypatch.setattr("simulator.market.dynamics.heston._ELEMENTS", 7)
     monkeypatch.setattr("simulator.market.dynamics.heston._SYMBOLS", 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -20,10 +21,12 @@ from simulator.market.statuses import Statuses, merge
 from simulator.market.trades import Trades
 from simulator.plan import MarketPlan, Plan
 
+Integers = NDArray[np.int64]
+
 # Large enough that the work per block does not count, small enough to stay in the processor's cache.
 BLOCK_EVENTS = 16_384
 # The work per symbol and block should not count either.
-_BLOCK_EVENTS_PER_SYMBOL = 64
+_BLOCK_EVENTS_PER_SYMBOL = 128
 # A block's times must leave room for the symbol's number in one 64-bit sort key.
 _LONGEST_BLOCK = 1 << 44
 _TIME_BITS = 45
@@ -88,8 +91,7 @@ class Market:
         arrivals = self._arrivals.until(self._now if self._end is None else min(self._now, self._end))
         events = self._trade(begin, block, arrivals)
         if self._statuses is not None:
-            extra = self._statuses.take(begin, block, self._trades, last=self.finished)
-            events = merge(events, extra)
+            events = merge(events, self._statuses.take(begin, block, self._trades, last=self.finished))
         return self._numbered(events)
 
     def _steps(self, block_events: int) -> int:
@@ -109,8 +111,7 @@ class Market:
         keys.sort()
         time: NDArray[np.int64] = (keys >> np.uint64(64 - _TIME_BITS)).astype(np.int64)
         symbol = (keys & np.uint64((1 << (64 - _TIME_BITS)) - 1)).astype(np.uint32)
-        order = np.empty(symbol.size, dtype=np.int64)
-        order[_grouping(symbol, arrivals.counts.size)] = np.arange(symbol.size, dtype=np.int64)
+        order = _places(symbol, arrivals.counts.size)
         step = time // self._step
         price, volume, quotes = self._trades.at(symbol, step, block, arrivals.counts, order)
         time += begin
@@ -124,11 +125,15 @@ class Market:
         counts = np.bincount(events.symbol, minlength=self._next_seq.size)
         first = self._next_seq - (np.cumsum(counts) - counts)
         self._next_seq = self._next_seq + counts
-        seq: NDArray[np.int64] = np.empty(len(events), dtype=np.int64)
-        seq[_grouping(events.symbol, counts.size)] = np.arange(len(events), dtype=np.int64) + np.repeat(first, counts)
-        return Events(events.symbol, seq, events.time, events.price, events.volume, events.quotes, events.condition)
+        numbers = np.arange(len(events), dtype=np.int64) + np.repeat(first, counts)
+        # The places by symbol are known, unless a halt took events away or statuses came in.
+        order = events.seq if self._statuses is None else _places(events.symbol, counts.size)
+        return replace(events, seq=numbers[order])
 
 
-def _grouping(symbol: NDArray[np.uint32], count: int) -> NDArray[np.intp]:
-    """Where the events of each symbol are, one symbol after the other, in their order."""
-    return np.argsort(symbol.astype(np.uint16) if count <= 1 << 16 else symbol, kind="stable")
+def _places(symbol: NDArray[np.uint32], count: int) -> Integers:
+    """The place of each event when they are grouped by symbol, each symbol's in their order."""
+    places = np.empty(symbol.size, dtype=np.int64)
+    grouping = np.argsort(symbol.astype(np.uint16) if count <= 1 << 16 else symbol, kind="stable")
+    places[grouping] = np.arange(symbol.size, dtype=np.int64)
+    return places

@@ -19,6 +19,10 @@ class Poisson(ArrivalParameters):
     kind: Literal["poisson"]
 
 
+# A call costs as much as some hundred draws.
+_LEAST_DRAWS = 128
+
+
 @final
 class PoissonArrivals(BufferedArrivals):
     """Independent Poisson processes, one a symbol, with rates in events per second.
@@ -36,7 +40,8 @@ class PoissonArrivals(BufferedArrivals):
         gaps = self._gaps[short]
         expected = (end - self._known[short]) / gaps
         # Fewer of a symbol that trades once in a fortnight or less: times must stay in int64.
-        counts: Integers = (expected + 3.0 * np.sqrt(expected)).astype(np.int64) + np.where(gaps < _LONG_GAP, 16, 4)
+        counts: Integers = (expected + 3.0 * np.sqrt(expected)).astype(np.int64) + 4
+        counts = np.where(gaps < _LONG_GAP, np.maximum(counts + 12, _LEAST_DRAWS), counts)
         wanted = zip(short.tolist(), counts.tolist(), strict=True)
         draws = np.concatenate([self._draws[index](count) for index, count in wanted])
         draws *= np.repeat(gaps, counts)

@@ -58,6 +58,8 @@ class DynamicsParameters(Parameters):
     @classmethod
     def faults_of_override(cls, key: str, value: float) -> list[str]:
         """What is wrong with another number for a key: that it may not differ, or is out of bounds."""
+        if not cls.VARYING:
+            return ["(no key may differ by symbol)"]
         if key not in cls.VARYING:
             return [f"(no key that may differ by symbol{suggestion(key, cls.VARYING)}; allowed: {', '.join(cls.VARYING)})"]
         try:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, final
 
 import numpy as np
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from simulator.diagnosis import show
 from simulator.market.chain import Chain, connected, stationary
 from simulator.market.dynamics.base import DynamicsParameters, Floats, Integers, Latent, LatentPath, PriceProcess
 from simulator.market.dynamics.processes import PROCESSES, Process
@@ -31,30 +30,35 @@ class Regime(DynamicsParameters):
 
     kind: Literal["regime"]
     process: Annotated[Process, Field(discriminator="kind")]
-    states: Annotated[list[State], Field(min_length=2)]
+    states: list[State]
     transition: list[list[Annotated[float, Field(ge=0, le=1)]]] | None
     scope: Literal["market", "symbol"]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _share_common_keys(cls, given: Any) -> Any:  # noqa: ANN401  # whatever the user wrote
-        """The process lives on the same grid: it takes the keys that every option has from here."""
-        if not isinstance(given, dict) or not isinstance(given.get("process"), dict):
-            return given
-        shared = {key: given[key] for key in _COMMON if key in given}
-        for key, value in given["process"].items():
-            if key in _COMMON and value != shared.get(key):
-                raise ValueError(f"has process.{key}={show(value)}, which belongs beside process, not in it")
-        return given | {"process": given["process"] | shared}
 
     @field_validator("symbols")
     @classmethod
     def _override_known_keys(cls, symbols: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
         return symbols  # the process checks them
 
+    @field_validator("process", mode="before")
+    @classmethod
+    def _shares_common_keys(cls, process: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  # whatever the user wrote
+        """The process lives on the same grid: it takes the keys that every option has from beside it."""
+        if not isinstance(process, dict):
+            return process
+        # Where one of them is at fault itself, anything will do.
+        shared = {"step": 1.0, "seconds_per_year": 1.0, "symbols": {}} | {
+            key: info.data[key] for key in _COMMON if key in info.data
+        }
+        inside = [key for key in _COMMON if key in process and process[key] != shared[key]]
+        if inside:
+            raise ValueError(f"cannot have {', '.join(inside)} of its own, only those beside process")
+        return process | shared
+
     @field_validator("states")
     @classmethod
     def _are_of_the_process(cls, states: list[State], info: ValidationInfo) -> list[State]:
+        if len(states) < 2:  # noqa: PLR2004  # from one there is none to change to
+            raise ValueError("must be two or more")
         names = [state.name for state in states]
         faults = [f"{name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
         step, process = info.data.get("step", 0.0), info.data.get("process")

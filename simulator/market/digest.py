@@ -39,7 +39,16 @@ class StreamDigest:
                 chain.update(rows[start:end].data)
             start = end
 
+    def chains(self) -> dict[str, str]:
+        """The chain of each symbol; those of workers with different symbols are one market's."""
+        return {name: chain.hexdigest() for name, chain in zip(self._symbols, self._chains, strict=True)}
+
     def hexdigest(self) -> str:
-        """SHA-256 over the lines `name<TAB>chain`, sorted by name; symbols without events count too."""
-        lines = sorted(f"{name}\t{chain.hexdigest()}\n" for name, chain in zip(self._symbols, self._chains, strict=True))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        """The digest of all symbols; those without events count too."""
+        return combined(self.chains())
+
+
+def combined(chains: dict[str, str]) -> str:
+    """SHA-256 over the lines `name<TAB>chain`, sorted by name."""
+    lines = sorted(f"{name}\t{chain}\n" for name, chain in chains.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

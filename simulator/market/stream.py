@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from simulator.market.activity import market_intensity
 from simulator.market.arrivals import arrival_process
-from simulator.market.arrivals.base import Arrivals
+from simulator.market.arrivals.base import ArrivalProcess, Arrivals
 from simulator.market.conditions import Condition
 from simulator.market.events import Events
 from simulator.market.halts import LimitUpLimitDown
 from simulator.market.hours import TradingHours
 from simulator.market.prices import PriceBlock, Prices
+from simulator.market.shards import SelectedArrivals, has_joint_arrivals, has_joint_prices, owned, select, with_symbols
 from simulator.market.statuses import Statuses, merge
 from simulator.market.trades import Trades
 from simulator.plan import MarketPlan, Plan
@@ -32,12 +33,20 @@ _LONGEST_BLOCK = 1 << 44
 _TIME_BITS = 45
 
 
-def events_of(plan: Plan, block_events: int | None = None) -> Iterator[Events]:
-    """The events of a plan in blocks of about `block_events`; how they are cut does not change them."""
-    wanted = block_events or max(BLOCK_EVENTS, _BLOCK_EVENTS_PER_SYMBOL * len(plan.market.symbols))
-    market = Market(plan.market, plan.seed, None if plan.duration is None else plan.duration * 1000)
+def events_of(plan: Plan, block_events: int | None = None, worker: int = 0, workers: int = 1) -> Iterator[Events]:
+    """The events of a plan in blocks of about `block_events`; how they are cut does not change them.
+
+    Of several workers each gives its own symbols' events, the same that a single one would.
+    """
+    names = [symbol.name for symbol in plan.market.symbols]
+    mine = owned(names, worker, workers)
+    if not mine.size:
+        return
+    wanted = block_events or max(BLOCK_EVENTS, _BLOCK_EVENTS_PER_SYMBOL * mine.size)
+    market = Market(plan.market, plan.seed, None if plan.duration is None else plan.duration * 1000, mine)
     while not market.finished:
-        yield market.advance(wanted)
+        events = market.advance(wanted)
+        yield events if workers == 1 else replace(events, symbol=mine[events.symbol].astype(np.uint32))
 
 
 @final
@@ -50,28 +59,37 @@ class Market:
         plan: of the market.
         seed: of all streams.
         duration: nanoseconds of market time; None: without end.
+        mine: places of the symbols whose events are wanted, in order.
     """
 
-    def __init__(self, plan: MarketPlan, seed: int, duration: int | None) -> None:
+    def __init__(self, plan: MarketPlan, seed: int, duration: int | None, mine: Integers) -> None:
+        self._mine = mine
+        self._selects_prices = has_joint_prices(plan) and mine.size < len(plan.symbols)
+        own = with_symbols(plan, mine)
         self._step = max(1, round(plan.dynamics.step * 1_000_000_000))
-        self._rate = plan.rate
+        self._rate = sum(symbol.rate for symbol in own.symbols)
         self._hours = None if plan.session is None else TradingHours(plan.session)
         self._end = self._trading_time(duration) if duration is not None else self._hours and self._hours.total
-        self._prices = Prices(plan, seed, self._step, self._trading_time)
-        self._arrivals = arrival_process(
-            plan.arrivals,
-            [symbol.name for symbol in plan.symbols],
-            np.array([symbol.rate for symbol in plan.symbols]),
-            rotating=plan.rotating,
+        self._prices = Prices(plan if self._selects_prices else own, seed, self._step, self._trading_time)
+        self._arrivals = self._arrival_process(plan, own, seed)
+        self._trades = Trades(own, seed)
+        has_conditions = self._hours is not None or isinstance(plan.halts, LimitUpLimitDown)
+        self._statuses = Statuses(own, self._hours, duration, self._step) if has_conditions else None
+        self._next_seq: NDArray[np.int64] = np.zeros(mine.size, dtype=np.int64)
+        self._now = 0
+
+    def _arrival_process(self, plan: MarketPlan, own: MarketPlan, seed: int) -> ArrivalProcess:
+        drawn = plan if has_joint_arrivals(plan) else own
+        process = arrival_process(
+            drawn.arrivals,
+            [symbol.name for symbol in drawn.symbols],
+            np.array([symbol.rate for symbol in drawn.symbols]),
+            rotating=drawn.rotating,
             duration_ns=self._end,
             seed=seed,
             intensity=market_intensity(plan, self._trading_time),
         )
-        self._trades = Trades(plan, seed)
-        has_conditions = self._hours is not None or isinstance(plan.halts, LimitUpLimitDown)
-        self._statuses = Statuses(plan, self._hours, duration, self._step) if has_conditions else None
-        self._next_seq: NDArray[np.int64] = np.zeros(len(plan.symbols), dtype=np.int64)
-        self._now = 0
+        return SelectedArrivals(process, self._mine) if len(drawn.symbols) > self._mine.size else process
 
     @property
     def finished(self) -> bool:
@@ -88,6 +106,8 @@ class Market:
         steps = self._steps(block_events)
         begin, self._now = self._now, self._now + steps * self._step
         block = self._prices.advance(steps)
+        if self._selects_prices:
+            block = select(block, self._mine)
         arrivals = self._arrivals.until(self._now if self._end is None else min(self._now, self._end))
         events = self._trade(begin, block, arrivals)
         if self._statuses is not None:

@@ -61,7 +61,7 @@ class DynamicsParameters(Parameters):
         if not cls.VARYING:
             return ["(no key may differ by symbol)"]
         if key not in cls.VARYING:
-            return [f"(no key that may differ by symbol{suggestion(key, cls.VARYING)}; allowed: {', '.join(cls.VARYING)})"]
+            return [f"(no key that may differ{suggestion(key, cls.VARYING)}; allowed: {', '.join(cls.VARYING)})"]
         try:
             empty = cls.model_construct()  # type: ignore[call-arg]  # only a place to assign the one value to
             cls.__pydantic_validator__.validate_assignment(empty, key, value)

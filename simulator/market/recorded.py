@@ -98,9 +98,10 @@ class Recorded:
             )
         if values.dtype.is_integer():
             return values.cast(pl.Int64).to_numpy() * factor
-        # Whole units and the rest apart: a product with seconds since 1970 would be rounded to 256 ns.
+        # Whole units and the rest apart: a product of seconds since 1970 would be rounded to 256 ns.
         whole = np.floor(numbers)
-        return whole.astype(np.int64) * factor + np.rint((numbers - whole) * factor).astype(np.int64)
+        times: NDArray[np.int64] = whole.astype(np.int64) * factor + np.rint((numbers - whole) * factor).astype(np.int64)
+        return times
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A column as floating point."""

@@ -100,8 +100,9 @@ class HestonProcess(PriceProcess):
         reach = exponent(values, dt) * _transition(values, dt)["slope"] * LONGEST_REACH
         if reach.max() < 1.0:
             return []
-        longest = parameters.step / float(reach.max())
-        rule = f"less than about {longest:.3g}, 1.2 years over correlation * vol_of_variance"
+        # Since (1 + x/2) (1 - exp(-x)) / x <= 1, this is short enough.
+        longest = 1.2 / float((values["correlation"] * values["vol_of_variance"]).max()) * parameters.seconds_per_year
+        rule = f"1.2 years over correlation * vol_of_variance = {longest:.3g} s at most"
         return [f"dynamics.step={parameters.step:g}: must be {rule}, or the scheme's mean price would be infinite"]
 
     @staticmethod

@@ -7,12 +7,14 @@ from datetime import date, datetime, timezone
 from decimal import Context, Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
 
 from simulator.errors import BadConfigError
 from simulator.market.chain import stationary
@@ -26,6 +28,8 @@ from simulator.seeding import Draws
 Make = Callable[..., Specification]
 Floats = NDArray[np.float64]
 
+CONF = Path(__file__).resolve().parents[2] / "conf" / "dynamics"
+READER: TypeAdapter[Dynamics] = TypeAdapter(Annotated[Dynamics, Field(discriminator="kind")])
 NAMES = ["SYM000", "SYM001", "SYM002"]
 PRECISE = Context(prec=50)
 
@@ -92,8 +96,13 @@ OTHER = {
     "gamma": 0.02,
 }
 # So that every parameter matters within a few steps.
-LIVELY = {"heston": ("dynamics.jump_intensity=3000000", "dynamics.jump_deviation=0.01"), "garch": ("dynamics.period=0.1",)}
-LIVELY |= {"jump": ("dynamics.jump_intensity=3000000",), "kou": ("dynamics.jump_intensity=3000000",)}
+JUMPY = {"jump_intensity": 3e6}
+LIVELY: dict[str, dict[str, Any]] = {
+    "heston": {**JUMPY, "jump_deviation": 0.01},
+    "garch": {"period": 0.1},
+    "jump": JUMPY,
+    "kou": JUMPY,
+}
 
 
 def levels(parameters: Dynamics, steps: int = 300) -> NDArray[np.int64]:
@@ -118,23 +127,28 @@ VARYING = {
 }
 
 
-@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, keys in VARYING.items() for key in keys])
-def test_a_symbols_own_number_moves_it_and_no_other(kind: str, key: str, make_specification: Make) -> None:
-    options = (f"dynamics={kind}", *LIVELY.get(kind, ()))
-    common = make_specification(*options).dynamics
+def option(kind: str, **others: Any) -> Any:  # noqa: ANN401  # the parameters of that kind
+    keys = yaml.safe_load((CONF / f"{kind}.yaml").read_text(encoding="utf-8"))
+    return READER.validate_python(keys | LIVELY.get(kind, {}) | others)
+
+
+every_varying_key = pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, keys in VARYING.items() for key in keys])
+
+
+@every_varying_key
+def test_a_symbols_own_number_moves_it_and_no_other(kind: str, key: str) -> None:
+    common = option(kind)
     assert VARYING[kind] == common.VARYING
-    own = make_specification(*options, f"+dynamics.symbols.SYM001={{{key}:{OTHER[key]}}}").dynamics
-    changed = (levels(own) != levels(common)).any(axis=1)
-    assert changed.tolist() == [False, True, False]
+    own = levels(option(kind, symbols={"SYM001": {key: OTHER[key]}}))
+    assert (own != levels(common)).any(axis=1).tolist() == [False, True, False]
     # The same as giving the number to all.
-    assert np.array_equal(levels(make_specification(*options, f"dynamics.{key}={OTHER[key]}").dynamics)[1], levels(own)[1])
+    assert np.array_equal(levels(option(kind, **{key: OTHER[key]}))[1], own[1])
 
 
-@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, keys in VARYING.items() for key in keys])
-def test_each_symbol_draws_its_own_number(kind: str, key: str, make_specification: Make) -> None:
-    common = make_specification(f"dynamics={kind}").dynamics
-    low, high = sorted((0.9 * getattr(common, key), OTHER[key]))
-    drawn = make_specification(f"dynamics={kind}", f"dynamics.{key}={{uniform:[{low},{high}]}}").dynamics
+@every_varying_key
+def test_each_symbol_draws_its_own_number(kind: str, key: str) -> None:
+    low, high = sorted((0.9 * getattr(option(kind), key), OTHER[key]))
+    drawn = option(kind, **{key: {"uniform": [low, high]}})
     column = drawn.values(Draws(1, [f"S{number}" for number in range(200)]))[key]
     assert column.shape == (200, 1)
     assert len(np.unique(column)) == 200

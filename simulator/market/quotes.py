@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, final
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from simulator.market.volumes import geometric_scale, grouped, times_power
+from simulator.market.draws import GroupedDraws
+from simulator.market.volumes import geometric_scale, times_power
 from simulator.parameters import Parameters
 from simulator.seeding import Draws
 
@@ -60,18 +60,18 @@ class QuoteProcess:
 
     def __init__(self, parameters: BidAsk, draws: Draws) -> None:
         self._parameters = parameters
-        self._widths = draws.of("spread")
-        self._sides = draws.of("side")
-        self._bid_sizes = draws.of("bid size")
-        self._ask_sizes = draws.of("ask size")
+        self._widths = GroupedDraws(draws.of("spread"), "exponential")
+        self._sides = GroupedDraws(draws.of("side"), "uniform")
+        self._bid_sizes = GroupedDraws(draws.of("bid size"), "exponential")
+        self._ask_sizes = GroupedDraws(draws.of("ask size"), "exponential")
         self._size_scale = geometric_scale(parameters.mean_size)
 
     def draw(self, counts: Integers, order: Integers) -> QuoteDraws:
         """Of each event; `order` brings what is grouped by symbol in the events' order."""
         dispersion = self._parameters.dispersion
-        width = (1.0 - dispersion) + dispersion * grouped(Generator.standard_exponential, self._widths, counts)
-        buys = grouped(Generator.random, self._sides, counts) < 0.5  # noqa: PLR2004  # a fair coin
-        sizes = [grouped(Generator.standard_exponential, streams, counts) for streams in (self._bid_sizes, self._ask_sizes)]
+        width = (1.0 - dispersion) + dispersion * self._widths.take(counts)
+        buys = self._sides.take(counts) < 0.5  # noqa: PLR2004  # a fair coin
+        sizes = [each.take(counts) for each in (self._bid_sizes, self._ask_sizes)]
         return QuoteDraws(width[order], buys[order], sizes[0][order], sizes[1][order])
 
     def around(self, ticks: Floats, volatility: Floats | None, draws: QuoteDraws) -> tuple[Integers, Integers]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal, final
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
+from simulator.market.draws import GroupedDraws, Law
 from simulator.market.exact import exponential_of_fixed_point, fixed_point, logarithm
 from simulator.parameters import Parameters
 from simulator.seeding import Draws
@@ -56,16 +56,17 @@ class TradeSizes:
 
     def __init__(self, parameters: Volumes, means: Floats, draws: Draws) -> None:
         self._parameters = parameters
-        self._streams = draws.of("volume")
+        kind: Law = "exponential" if isinstance(parameters, Geometric) else "normal"
+        self._draws = GroupedDraws(draws.of("volume"), kind)
         scales = [geometric_scale(mean) for mean in means.tolist()] if isinstance(parameters, Geometric) else means
         self._scales = np.array(scales, dtype=np.float64)
 
     def draw(self, counts: Integers) -> Floats:
         """Relative sizes grouped by symbol: Exp(1), or exp(s Z - s^2/2), both of mean 1."""
         if isinstance(self._parameters, Geometric):
-            return grouped(Generator.standard_exponential, self._streams, counts)
+            return self._draws.take(counts)
         deviation = self._parameters.deviation
-        logs = deviation * grouped(Generator.standard_normal, self._streams, counts) - deviation * deviation / 2.0
+        logs = deviation * self._draws.take(counts) - deviation * deviation / 2.0
         return exponential_of_fixed_point(fixed_point(logs))
 
     def lots(self, relative: Floats, symbol: NDArray[np.uint32], volatility: Floats | None) -> Integers:
@@ -88,16 +89,4 @@ def times_power(values: Floats, volatility: Floats | None, power: int) -> Floats
     if volatility is not None:
         for _ in range(power):
             values = values * volatility
-    return values
-
-
-def grouped(draw: object, streams: list[Generator], counts: Integers) -> Floats:
-    """Draws of each stream, as many as its count, one after the other."""
-    values = np.empty(int(counts.sum()))
-    ends = np.cumsum(counts).tolist()
-    start = 0
-    for stream, end in zip(streams, ends, strict=True):
-        if end > start:
-            draw(stream, out=values[start:end])  # type: ignore[operator]  # a method of Generator, unbound
-        start = end
     return values

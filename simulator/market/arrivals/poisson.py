@@ -20,7 +20,7 @@ class Poisson(ArrivalParameters):
 
 
 # A call costs as much as some hundred draws.
-_LEAST_DRAWS = 128
+_LEAST_DRAWS = 256
 
 
 @final

@@ -1,0 +1,37 @@
+"""Generation of trades as columns, without encoding: one process, one core, few symbols and many.
+
+Asked at 100 symbols: 5 M events/s for geometric Brownian motion with Poisson arrivals, 2 M for Heston with Hawkes arrivals and
+quotes; at 10,000 symbols 60 % of that. A run makes its market anew: the set-up of all random streams is part of the time.
+"""
+
+from __future__ import annotations
+
+from benchmarks.measure import measure, pair_ratios, plan_of, publish
+from simulator.market.stream import events_of
+from simulator.plan import Plan
+
+SIMPLE = ("dynamics=gbm", "arrivals=poisson")
+RICH = ("dynamics=heston", "arrivals=hawkes", "quotes=bid_ask")
+MANY = ("symbols.count=10000", "symbols.pattern=SYM%05d")
+RATE = 1_000_000
+SECONDS = 20
+
+
+def generate(plan: Plan) -> int:
+    """All events of a plan, counted and forgotten."""
+    return sum(len(events) for events in events_of(plan))
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    size = (f"rate={RATE}", f"duration={SECONDS}")
+    plans = {
+        "gbm + poisson, 100 symbols": plan_of(*SIMPLE, *size),
+        "gbm + poisson, 10,000 symbols": plan_of(*SIMPLE, *MANY, *size),
+        "heston + hawkes + quotes, 100 symbols": plan_of(*RICH, *size),
+        "heston + hawkes + quotes, 10,000 symbols": plan_of(*RICH, *MANY, *size),
+    }
+    rates = measure({name: lambda plan=plan: generate(plan) for name, plan in plans.items()})  # type: ignore[misc]  # a default binds the plan
+    names = list(plans)
+    ratios = {f"{many} / {few}": pair_ratios(rates, many, few) for few, many in (names[:2], names[2:])}
+    publish("generation", rates, ratios, {"rate": RATE, "simulated_seconds": SECONDS, "threads": 1})

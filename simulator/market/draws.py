@@ -1,0 +1,76 @@
+"""Random numbers of many streams at once, drawn ahead: a call to a stream costs as much as some hundred of its numbers."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simulator.market.arrivals.base import ranges
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+Law = Literal["exponential", "normal", "uniform"]
+_METHODS = {"exponential": "standard_exponential", "normal": "standard_normal", "uniform": "random"}
+# Numbers that a stream draws ahead, at least; shape of the buffer: (streams, this).
+_LEAST_AHEAD = 256
+# From so many numbers a stream on, the calls do not count.
+_MANY = 128
+
+
+@final
+class GroupedDraws:
+    """Numbers of one law from several streams; each stream's come in its own order, however they are asked for.
+
+    Args:
+        streams: one a symbol.
+        law: Exp(1), N(0, 1), or uniform on [0, 1).
+    """
+
+    def __init__(self, streams: list[Generator], law: Law) -> None:
+        self._draw = [getattr(stream, _METHODS[law]) for stream in streams]
+        self._ahead = np.empty((len(streams), _LEAST_AHEAD))
+        self._used = np.full(len(streams), _LEAST_AHEAD, dtype=np.int64)
+        self._rows = np.arange(len(streams), dtype=np.int64)
+
+    def take(self, counts: Integers) -> Floats:
+        """The next numbers of each stream, as many as its count, one stream after the other."""
+        width = self._ahead.shape[1]
+        total = int(counts.sum())
+        if total >= _MANY * counts.size and int(self._used.min()) == width:
+            return self._directly(counts, total)
+        if int(counts.max()) > width:
+            self._widen(2 * int(counts.max()))
+            width = self._ahead.shape[1]
+        for row in np.flatnonzero(width - self._used < counts).tolist():
+            self._fill(row)
+        values: Floats = self._ahead.ravel()[ranges(self._rows * width + self._used, counts)]
+        self._used += counts
+        return values
+
+    def _directly(self, counts: Integers, total: int) -> Floats:
+        values = np.empty(total)
+        start = 0
+        for draw, end in zip(self._draw, np.cumsum(counts).tolist(), strict=True):
+            if end > start:
+                draw(out=values[start:end])
+            start = end
+        return values
+
+    def _fill(self, row: int) -> None:
+        """Moves a stream's unused numbers to the front, and draws the rest of its row."""
+        ahead, used = self._ahead[row], int(self._used[row])
+        left = ahead.size - used
+        ahead[:left] = ahead[used:].copy()
+        self._draw[row](out=ahead[left:])
+        self._used[row] = 0
+
+    def _widen(self, width: int) -> None:
+        wider = np.empty((self._ahead.shape[0], width))
+        old = self._ahead.shape[1]
+        wider[:, width - old :] = self._ahead
+        self._ahead = wider
+        self._used += width - old

@@ -32,6 +32,11 @@ class RunDirectory:
         return self.path / "verdict.json"
 
     @property
+    def timeline(self) -> Path:
+        """Auctions and changes of trading status, of markets that have them."""
+        return self.path / "timeline.parquet"
+
+    @property
     def answers(self) -> Path:
         """The expected windows."""
         return self.path / "answers.parquet"

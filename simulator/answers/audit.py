@@ -39,8 +39,13 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
     }
 
 
-def audit_faults(audit: Audit) -> list[str]:
-    """The stages whose counts do not agree, one line each; a run without injected faults loses nothing anywhere."""
+def audit_faults(audit: Audit, statuses: int = 0) -> list[str]:
+    """The stages whose counts do not agree, one line each; a run without injected faults loses nothing anywhere.
+
+    Args:
+        audit: the counts.
+        statuses: how many events the market gives that are no trades.
+    """
     steps = [("generated", "acked"), ("acked", "in_topic"), ("in_topic", "read")]
     if audit["in_topic"] is None:
         steps = [("generated", "acked"), ("acked", "read")]
@@ -49,5 +54,7 @@ def audit_faults(audit: Audit) -> list[str]:
     total = sum(audit[part] or 0 for part in parts)
     if audit["read"] != total:
         faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
+    if audit["status"] != statuses:
+        faults.append(f"status={audit['status']} but the market gives {statuses}")
     lost = [f"{part}={audit[part]}" for part in parts[2:] if audit[part]]
     return faults + [f"{count}: nothing was injected, so it must be 0" for count in lost]

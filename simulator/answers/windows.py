@@ -7,11 +7,13 @@ the whole stream.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import final
 
 import polars as pl
 
 from simulator.encode.frame import standard_frame
+from simulator.market.conditions import Condition
 from simulator.market.stream import events_of
 from simulator.metrics import METRICS
 from simulator.plan import AnswersPlan, Plan, WindowPlan
@@ -23,10 +25,28 @@ _BLOCK_EVENTS = 200_000
 _TIME = pl.Datetime("us", "UTC")
 
 
-def expected_windows(plan: Plan, start: int, limit: int | None = None) -> pl.DataFrame:
-    """All windows of a plan, one row a window and symbol, sorted by their keys; times are UTC timestamps.
+@dataclass(frozen=True)
+class Answers:
+    """What a plan's events must lead to.
 
-    With output mode `append` only those that the last event's watermark has closed.
+    Attributes:
+        windows: one row a window and symbol, sorted by their keys; times are UTC timestamps.
+        timeline: every auction and change of status, in order; None for a market that has none.
+    """
+
+    windows: pl.DataFrame
+    timeline: pl.DataFrame | None
+
+    @property
+    def statuses(self) -> int:
+        """How many events are no trades."""
+        return 0 if self.timeline is None else self.timeline.filter(pl.col("volume") == 0).height
+
+
+def expected_answers(plan: Plan, start: int, limit: int | None = None) -> Answers:
+    """All windows of a plan and its timeline.
+
+    With output mode `append` only those windows that the last event's watermark has closed.
 
     Args:
         plan: the plan.
@@ -35,13 +55,24 @@ def expected_windows(plan: Plan, start: int, limit: int | None = None) -> pl.Dat
     """
     engine = _engine(plan.answers)
     latest = 0
+    special: list[pl.DataFrame] = []
     for frame in _frames(plan, start, limit):
-        engine.add(frame)
-        latest = int(frame["event_time"][-1])
+        if "condition" in frame.columns:
+            special.append(frame.filter(pl.col("condition") != Condition.REGULAR.label))
+        trades = frame.filter(pl.col("volume") > 0)  # a status event is no trade
+        if trades.height:
+            engine.add(trades)
+            latest = int(trades["event_time"][-1])
     windows = engine.finish()
     if plan.answers.output_mode == "append":
         windows = windows.filter(pl.col("window_end") <= final_watermark(latest, plan.answers.window.watermark))
-    return windows.with_columns(pl.col("window_start", "window_end").cast(_TIME)).sort(KEYS)
+    timeline = pl.concat(special).with_columns(pl.col("event_time").cast(_TIME)) if special else None
+    return Answers(windows.with_columns(pl.col("window_start", "window_end").cast(_TIME)).sort(KEYS), timeline)
+
+
+def expected_windows(plan: Plan, start: int, limit: int | None = None) -> pl.DataFrame:
+    """The windows alone."""
+    return expected_answers(plan, start, limit).windows
 
 
 def final_watermark(latest: int, delay: int) -> int:
@@ -53,10 +84,8 @@ def _frames(plan: Plan, start: int, limit: int | None) -> Iterator[pl.DataFrame]
     left = limit
     for events in events_of(plan, _BLOCK_EVENTS):
         taken = events if left is None else events.rows(0, left)
-        # A status event is no trade.
-        frame = standard_frame(taken, plan, start).filter(pl.col("volume") > 0)
-        if frame.height:
-            yield frame
+        if len(taken):
+            yield standard_frame(taken, plan, start)
         if left is not None:
             left -= len(taken)
             if left == 0:

@@ -84,7 +84,10 @@ class Statuses:
         place = (phase.trading_time if ahead else phase.trading_time - 1) // self._step - begin // self._step
         ticks = self._last if place < 0 else np.rint(block.ticks[:, min(place, block.ticks.shape[1] - 1)]).astype(np.int64)
         same = np.ones(self._count, dtype=np.int64)
-        return np.stack((same * phase.time, np.arange(self._count), same * int(phase.condition), ticks))
+        rows = np.stack((same * phase.time, np.arange(self._count), same * int(phase.condition), ticks))
+        # Who is halted at the close has no closing auction.
+        halted = phase.condition == Condition.CLOSING_AUCTION and block.trading is not None
+        return rows[:, block.trading[:, place]] if halted else rows
 
     def _of_halts(self, block: PriceBlock) -> Integers:
         timeline = block.timeline

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from simulator.answers.audit import audit_faults, tally
 from simulator.answers.results import merge_batches
 from simulator.answers.verify import compare, verdict
-from simulator.answers.windows import expected_windows
+from simulator.answers.windows import expected_answers
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import await_broker, end_offsets
 from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
@@ -111,10 +111,14 @@ def _conclude(context: Context, plan: Plan, outcome: Outcome, start: int, audit:
     """Answers, results and verdict into the run directory, and on the terminal."""
     directory, metrics = context.directory, plan.answers.metrics
     say("computing the answers …")
-    expected = expected_windows(plan, start, outcome.progress.generated)
-    expected.write_parquet(directory.answers)
+    answers = expected_answers(plan, start, outcome.progress.generated)
+    answers.windows.write_parquet(directory.answers)
+    if answers.timeline is not None:
+        answers.timeline.write_parquet(directory.timeline)
     results = merge_batches(directory.batches, plan.answers.output_mode, metrics)
     results.write_parquet(directory.results)
-    content = verdict(compare(expected, results, metrics), audit, audit_faults(audit), complete=not outcome.interrupted)
+    content = verdict(
+        compare(answers.windows, results, metrics), audit, audit_faults(audit, answers.statuses), complete=not outcome.interrupted
+    )
     write_json(content, directory.verdict)
     show_verdict(content, read_json(directory.manifest), directory.path)

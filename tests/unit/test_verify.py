@@ -184,7 +184,7 @@ def test_the_verdict(answers: pl.DataFrame) -> None:
         ({"aggregated": 8, "late_dropped": 1}, 1),
         ({"aggregated": 8, "duplicates_removed": 1}, 1),
         ({"aggregated": 8, "rejected": 1}, 1),
-        ({"aggregated": 8, "status": 1}, 0),
+        ({"aggregated": 8, "status": 1}, 1),
         ({"generated": 10}, 1),
     ],
 )

@@ -225,6 +225,13 @@ def test_garch_clusters(process: str, row: str, parameters: dict[str, float]) ->
     agrees_with_clustering((returns / sigma) ** 2, 1.0, golden(process, "kurtosis", row), correlation)
 
 
+@pytest.mark.parametrize("nu", [None, 10.0])
+def test_garch_gives_back_half_the_variance(nu: float | None) -> None:
+    returns = log_returns(garch(0.05, 0.6, degrees_of_freedom=nu, period=2.0), 40_000)
+    # Two steps a period share its variance: one estimate a period.
+    assert abs(z_of_mean(returns.reshape(-1, 2).sum(axis=1), 2 * 0.05 - 0.6**2)) < LARGEST_Z
+
+
 def test_garch_volatility_is_relative_to_the_long_run() -> None:
     path = latent_path(garch(0.0, 0.001, **PERSISTENT), Draws(1, MANY))
     path.advance(300)

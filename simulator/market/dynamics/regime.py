@@ -26,7 +26,10 @@ class State(Parameters):
 
 
 class Regime(DynamicsParameters):
-    """`conf/dynamics/regime.yaml`."""
+    """`conf/dynamics/regime.yaml`: a state lasts a geometric number of steps, and overrides keys of the process.
+
+    Of those that may differ by symbol; transition: probabilities of the next state (column) on leaving one (row).
+    """
 
     kind: Literal["regime"]
     process: Annotated[Process, Field(discriminator="kind")]

@@ -7,13 +7,14 @@ live in `checks.py`. `read_specification` reports every fault at once.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from simulator.diagnosis import describe
+from simulator.diagnosis import describe, suggestion
 from simulator.errors import BadConfigError
 from simulator.market.arrivals import Arrivals
 from simulator.market.correlation import Correlation
@@ -81,7 +82,8 @@ class Symbols(Parameters):
             names = {pattern % number for number in (0, 1)}
         except (TypeError, ValueError):
             names = set()
-        if len(names) != 2:  # noqa: PLR2004  # two numbers must give two names
+        of_an_integer = re.search(r"%[-+ 0#]*\d*(?:\.\d+)?[dixXo]", pattern.replace("%%", ""))
+        if len(names) != 2 or not of_an_integer:  # noqa: PLR2004  # two numbers must give two names
             raise ValueError("must hold one printf conversion of an integer, as SYM%03d does")
         return pattern
 
@@ -276,7 +278,7 @@ class Metrics(Parameters):
     @field_validator("names")
     @classmethod
     def _are_known(cls, names: list[str]) -> list[str]:
-        unknown = [name for name in names if name not in METRICS]
+        unknown = [f"{name}{suggestion(name, METRICS)}" for name in names if name not in METRICS]
         if unknown:
             raise ValueError(f"holds unknown {', '.join(unknown)}; allowed: {', '.join(METRICS)}")
         if len(set(names)) != len(names):

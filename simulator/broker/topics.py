@@ -63,8 +63,8 @@ def await_broker(bootstrap_servers: str, timeout_seconds: float) -> None:
         else:
             return
     raise UnreachableError(
-        f"broker.bootstrap_servers={bootstrap_servers}: no broker answered within {timeout_seconds:g} s; start "
-        "one with `python -m simulator mode=broker`, or correct the address"
+        f"no broker answered at {bootstrap_servers} within {timeout_seconds:g} s; start one "
+        "(`python -m simulator mode=broker`, or `docker compose up -d --wait` for broker=external), or correct broker.port or broker.bootstrap_servers"
     )
 
 

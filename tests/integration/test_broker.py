@@ -143,8 +143,8 @@ def test_an_unreachable_broker_is_one_line_in_bounded_time(capfd: pytest.Capture
         await_broker(NOBODY, 1.0)
     assert 0.9 < time.monotonic() - started < 2.0
     assert str(caught.value) == (
-        "broker.bootstrap_servers=127.0.0.1:1: no broker answered within 1 s; "
-        "start one with `python -m simulator mode=broker`, or correct the address"
+        "no broker answered at 127.0.0.1:1 within 1 s; start one (`python -m simulator mode=broker`, or "
+        "`docker compose up -d --wait` for broker=external), or correct broker.port or broker.bootstrap_servers"
     )
     assert capfd.readouterr() == ("", "")
 

@@ -268,9 +268,9 @@ def test_a_states_number_holds_for_symbols_with_their_own(make_specification: Ma
 
 
 def test_the_shares_of_the_states_are_exact() -> None:
-    matrix = [[0.0, 0.5, 0.5], [0.25, 0.0, 0.75], [1.0, 0.0, 0.0]]
-    # nu = (8, 4, 7) / 19 solves nu = nu P.
-    times = [Fraction(8 * 2), Fraction(4 * 3), Fraction(7 * 5)]
+    matrix = [[0.0, 0.5, 0.5], [0.25, 0.0, 0.75], [0.5, 0.5, 0.0]]
+    # nu = (5, 6, 7) / 18 solves nu = nu P.
+    times = [Fraction(5 * 2), Fraction(6 * 3), Fraction(7 * 5)]
     assert stationary(matrix, [2.0, 3.0, 5.0]).tolist() == [float(time / sum(times)) for time in times]
 
 

@@ -136,7 +136,9 @@ class CorrelatedPath(LatentPath):
         if self._sectors is not None:
             factors = self._mixed(self._sectors.advance(steps).levels)
             levels += np.rint(self._sector_beta * factors[self._sector]).astype(np.int64)
-        return Latent(levels, _product(own.volatility, market.volatility))
+        volatility = _product(own.volatility, market.volatility)
+        # The market's alone has one row for all symbols.
+        return Latent(levels, None if volatility is None else np.broadcast_to(volatility, levels.shape))
 
     def _mixed(self, levels: NDArray[np.int64]) -> NDArray[np.int64] | Floats:
         """The sectors' factors with their correlation: rows of L times independent factors."""

@@ -26,22 +26,33 @@ class TickBands:
         self._tick: Integers = np.array([1, *(tick for _, tick in bands)], dtype=np.int64)
 
     def nearest(self, prices: Integers) -> Integers:
-        """The nearest price that is allowed; halves go up."""
+        """The nearest price that is allowed in the band that a price lies in; halves go up."""
+        if not self._from.size:
+            return prices
         tick = self._of(prices)
-        return (prices + tick // 2) // tick * tick
+        rounded: Integers = (prices + tick // 2) // tick * tick
+        return np.where(rounded < prices, self.floor(rounded), self.ceiling(rounded))
 
     def floor(self, prices: Integers) -> Integers:
         """The highest allowed price that is not above: for bids."""
-        tick = self._of(prices)
-        return prices // tick * tick
+        for _ in range(self._from.size):  # rounding may lead to the band below, whose tick is another
+            prices = self._floor(prices)
+        return prices
 
     def ceiling(self, prices: Integers) -> Integers:
         """The lowest allowed price that is not below: for asks."""
+        for _ in range(self._from.size):  # to the band above
+            prices = self._ceiling(prices)
+        return prices
+
+    def _floor(self, prices: Integers) -> Integers:
+        tick = self._of(prices)
+        return prices // tick * tick
+
+    def _ceiling(self, prices: Integers) -> Integers:
         tick = self._of(prices)
         return -(-prices // tick) * tick
 
     def _of(self, prices: Integers) -> Integers:
-        if not self._from.size:
-            return self._tick
         tick: Integers = self._tick[np.searchsorted(self._from, prices, side="right")]
         return tick

@@ -43,5 +43,6 @@ def session_shape(session: SessionPlan) -> Intensity:
                 pieces.append(Segment(begin + shift, segment.end + shift, segment.at(begin), segment.last))
     if session.period is not None:
         return Intensity([], pieces)
-    last = pieces[-1]
-    return Intensity(pieces, [Segment(last.end, 2 * last.end, 1.0, 1.0)])
+    # As long as any constant, so that a product with another shape needs no repetitions of it.
+    last, (rest,) = pieces[-1], constant().period
+    return Intensity(pieces, [Segment(last.end, max(2 * last.end, rest.end), 1.0, 1.0)])

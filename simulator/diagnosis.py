@@ -25,6 +25,7 @@ _MESSAGES = {
     "string_type": "must be text",
     "bool_type": "must be true or false",
     "dict_type": "must be a mapping of names to values",
+    "model_attributes_type": "must be a mapping of names to values",
     "model_type": "must be a mapping of names to values",
     "list_type": "must be a list",
     "missing": "is missing",

@@ -7,17 +7,20 @@ symbols there are. Names are hashed with BLAKE2b, never with `hash()`, which dif
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from struct import Struct
 from typing import final
 
-import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
 
+_WORDS = Struct("<4I")
 
+
+@lru_cache(maxsize=65_536)
 def words(name: str) -> tuple[int, ...]:
     """Four 32-bit words that stand for a name: its 128-bit BLAKE2b digest, little endian."""
-    digest = blake2b(name.encode(), digest_size=16).digest()
-    return tuple(np.frombuffer(digest, dtype="<u4").tolist())
+    return _WORDS.unpack(blake2b(name.encode(), digest_size=16).digest())
 
 
 def stream(seed: int, symbol: str, purpose: str) -> Generator:

@@ -64,7 +64,8 @@ def await_broker(bootstrap_servers: str, timeout_seconds: float) -> None:
             return
     raise UnreachableError(
         f"no broker answered at {bootstrap_servers} within {timeout_seconds:g} s; start one "
-        "(`python -m simulator mode=broker`, or `docker compose up -d --wait` for broker=external), or correct broker.port or broker.bootstrap_servers"
+        "(`python -m simulator mode=broker`, or `docker compose up -d --wait` for broker=external), "
+        "or correct broker.port or broker.bootstrap_servers"
     )
 
 

@@ -27,7 +27,7 @@ Integers = NDArray[np.int64]
 # Large enough that the work per block does not count, small enough to stay in the processor's cache.
 BLOCK_EVENTS = 16_384
 # The work per symbol and block should not count either.
-_BLOCK_EVENTS_PER_SYMBOL = 128
+_BLOCK_EVENTS_PER_SYMBOL = 32
 # A block's times must leave room for the symbol's number in one 64-bit sort key.
 _LONGEST_BLOCK = 1 << 44
 _TIME_BITS = 45

@@ -45,7 +45,7 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
             "dynamics.kind=gmb: must be one of 'gbm', 'ou', 'jump', 'kou', 'heston', 'garch', 'regime', 'replay'",
         ),
         (["mode=nope"], "mode=nope: must be 'run', 'plan', "),
-        (["metrics.names=[volum]"], "metrics.names=['volum']: holds unknown volum; did you mean volume?; allowed: avg_price, volume, "),
+        (["metrics.names=[volum]"], "metrics.names=['volum']: holds unknown volum; did you mean volume?; allowed: avg_price, "),
         (["~seed"], "seed: is missing"),
         # Types
         (["rate=fast"], "rate=fast: must be a number"),

@@ -159,6 +159,32 @@ class ProcessPath(LatentPath):
         return self._process.advance(steps, self._coefficients)
 
 
+# A call to a stream costs as much as some hundred draws.
+_LEAST_AHEAD = 64
+
+
+@final
+class Normals:
+    """Standard normal draws of several streams on a grid, drawn ahead where a stretch has few steps."""
+
+    def __init__(self, streams: list[Generator]) -> None:
+        self._draws = [stream.standard_normal for stream in streams]
+        self._ahead = np.empty((len(streams), 0))
+        self._used = 0
+
+    def take(self, steps: int) -> Floats:
+        """The next draws of each stream, shape (streams, steps); a view that is not to be written to."""
+        left = self._ahead.shape[1] - self._used
+        if left < steps:
+            ahead = np.empty((len(self._draws), max(steps, _LEAST_AHEAD)))
+            ahead[:, :left] = self._ahead[:, self._used :]
+            for row, draw in zip(ahead, self._draws, strict=True):
+                draw(out=row[left:])
+            self._ahead, self._used = ahead, 0
+        self._used += steps
+        return self._ahead[:, self._used - steps : self._used]
+
+
 def draw_normals(streams: list[Generator], steps: int) -> Floats:
     """Standard normal draws, shape (symbols, steps); each row comes from its own symbol's stream."""
     draws = np.empty((len(streams), steps))

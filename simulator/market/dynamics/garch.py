@@ -14,10 +14,10 @@ from simulator.market.dynamics.base import (
     Floats,
     Integers,
     Latent,
+    Normals,
     PriceProcess,
     Values,
     Volatility,
-    draw_normals,
 )
 from simulator.market.exact import FRACTION_BITS, fixed_point
 from simulator.parameters import PerSymbol
@@ -74,7 +74,7 @@ class GarchProcess(PriceProcess):
         self._dt = parameters.step_in_years
         self._length = max(1, round(parameters.period / parameters.step))
         self._nu = parameters.degrees_of_freedom
-        self._normals = draws.of("price")
+        self._normals = Normals(draws.of("price"))
         self._mixers = draws.of("mixing")
         self._done = self._length
         """Steps of the present period that are past; all, before the first."""
@@ -108,14 +108,14 @@ class GarchProcess(PriceProcess):
         }
 
     def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
-        normals = draw_normals(self._normals, steps)
+        normals = self._normals.take(steps)
         first = self._length - self._done  # the step at which the next period begins
         begins = np.arange(first, steps, self._length)
         mixing = self._draw_mixing(begins.size)
         edges = np.concatenate((begins[:0] if first == 0 else [0], begins)).astype(np.int64)
         sums = np.add.reduceat(fixed_point(normals), edges, axis=1)
         lengths = np.diff(edges, append=steps)
-        variances, spreads = (np.empty((len(self._normals), edges.size)) for _ in range(2))
+        variances, spreads = (np.empty((len(normals), edges.size)) for _ in range(2))
         for number, edge in enumerate(edges.tolist()):
             now = {name: column[:, min(edge, column.shape[1] - 1)] for name, column in coefficients.items()}
             if edge >= first:

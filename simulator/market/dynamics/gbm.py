@@ -10,10 +10,10 @@ from simulator.market.dynamics.base import (
     DynamicsParameters,
     Floats,
     Latent,
+    Normals,
     PriceProcess,
     Values,
     Volatility,
-    draw_normals,
 )
 from simulator.market.exact import fixed_point
 from simulator.parameters import PerSymbol
@@ -45,11 +45,11 @@ class GeometricBrownianProcess(PriceProcess):
     def __init__(self, parameters: GeometricBrownianMotion, draws: Draws) -> None:
         super().__init__(parameters, draws)
         self._dt = parameters.step_in_years
-        self._normals = draws.of("price")
+        self._normals = Normals(draws.of("price"))
 
     def coefficients(self, values: Values) -> dict[str, Floats]:  # noqa: D102  # inherited
         return diffusion(values["drift"], values["volatility"], self._dt)
 
     def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
-        returns = coefficients["mean"] + coefficients["scale"] * draw_normals(self._normals, steps)
+        returns = coefficients["mean"] + coefficients["scale"] * self._normals.take(steps)
         return Latent(self._accumulate(fixed_point(returns)))

@@ -15,11 +15,11 @@ from simulator.market.dynamics.base import (
     Floats,
     Integers,
     Latent,
+    Normals,
     PerYear,
     PriceProcess,
     Values,
     Volatility,
-    draw_normals,
 )
 from simulator.market.dynamics.gbm import diffusion
 from simulator.market.exact import each, exponential, fixed_point
@@ -103,7 +103,7 @@ class MertonProcess(PriceProcess):
     def __init__(self, parameters: MertonJumpDiffusion, draws: Draws) -> None:
         super().__init__(parameters, draws)
         self._dt = parameters.step_in_years
-        self._normals = draws.of("price")
+        self._normals = Normals(draws.of("price"))
         self._jumps = NormalJumps(draws, self._dt)
 
     def coefficients(self, values: Values) -> dict[str, Floats]:  # noqa: D102  # inherited
@@ -111,5 +111,5 @@ class MertonProcess(PriceProcess):
         return diffusion(values["drift"] - compensator, values["volatility"], self._dt) | jumps
 
     def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
-        diffused = coefficients["mean"] + coefficients["scale"] * draw_normals(self._normals, steps)
+        diffused = coefficients["mean"] + coefficients["scale"] * self._normals.take(steps)
         return Latent(self._accumulate(fixed_point(diffused + self._jumps.sums(steps, coefficients))))

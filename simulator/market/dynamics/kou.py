@@ -14,11 +14,11 @@ from simulator.market.dynamics.base import (
     Floats,
     Integers,
     Latent,
+    Normals,
     PerYear,
     PriceProcess,
     Values,
     Volatility,
-    draw_normals,
 )
 from simulator.market.dynamics.gbm import diffusion
 from simulator.market.dynamics.jump import compound_poisson
@@ -59,7 +59,7 @@ class KouProcess(PriceProcess):
     def __init__(self, parameters: KouJumpDiffusion, draws: Draws) -> None:
         super().__init__(parameters, draws)
         self._dt = parameters.step_in_years
-        self._normals = draws.of("price")
+        self._normals = Normals(draws.of("price"))
         self._up = draws.of("jump up count"), draws.of("jump up size")
         self._down = draws.of("jump down count"), draws.of("jump down size")
 
@@ -75,7 +75,7 @@ class KouProcess(PriceProcess):
         }
 
     def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
-        returns = coefficients["mean"] + coefficients["scale"] * draw_normals(self._normals, steps)
+        returns = coefficients["mean"] + coefficients["scale"] * self._normals.take(steps)
         returns += _sums(self._up, steps, coefficients["jumps_up"], coefficients["up_rate"])
         returns -= _sums(self._down, steps, coefficients["jumps_down"], coefficients["down_rate"])
         return Latent(self._accumulate(fixed_point(returns)))

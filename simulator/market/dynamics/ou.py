@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, final
 import numpy as np
 from pydantic import Field
 
-from simulator.market.dynamics.base import DynamicsParameters, Floats, Latent, PriceProcess, Values, Volatility, draw_normals
+from simulator.market.dynamics.base import DynamicsParameters, Floats, Latent, Normals, PriceProcess, Values, Volatility
 from simulator.market.exact import each, exponential, fixed_point
 from simulator.parameters import PerSymbol
 from simulator.seeding import Draws
@@ -44,14 +44,14 @@ class OrnsteinUhlenbeckProcess(PriceProcess):
     def __init__(self, parameters: OrnsteinUhlenbeck, draws: Draws) -> None:
         super().__init__(parameters, draws)
         self._dt = parameters.step_in_years
-        self._normals = draws.of("price")
+        self._normals = Normals(draws.of("price"))
 
     def coefficients(self, values: Values) -> dict[str, Floats]:  # noqa: D102  # inherited
         phi, scale = transition(values["reversion"], values["volatility"], self._dt)
         return {"phi": phi, "scale": scale, "mean": values["mean"]}
 
     def advance(self, steps: int, coefficients: Values) -> Latent:  # noqa: D102  # inherited
-        shocks = fixed_point(coefficients["scale"] * draw_normals(self._normals, steps)).T.copy()
+        shocks = fixed_point(coefficients["scale"] * self._normals.take(steps)).T.copy()
         phi, mean = (np.broadcast_to(coefficients[name], shocks.T.shape).T for name in ("phi", "mean"))
         means = fixed_point(mean)
         levels = np.empty_like(shocks)

@@ -300,7 +300,8 @@ def draw_arrivals() -> Figure:
     figure = Figure(figsize=(9.2, 5.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     rows = figure.subplots(4, 1, sharex=True)
-    kinds = ("arrivals=fixed",), ("arrivals=poisson",), ("arrivals=hawkes", "arrivals.branching=0.85", "arrivals.decay=10"), ("arrivals=mmpp",)
+    clustered = ("arrivals=hawkes", "arrivals.branching=0.85", "arrivals.decay=10")
+    kinds = ("arrivals=fixed",), ("arrivals=poisson",), clustered, ("arrivals=mmpp",)
     for axes, kind, color in zip(rows, kinds, COLORS, strict=False):
         events = generated(compiled(("symbols.count=1", *kind, "rate=20", "duration=60", "seed=1")))
         counts, edges = np.histogram(events.time / 1e9, np.arange(0.0, 60.1, 0.5))

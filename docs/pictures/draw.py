@@ -308,7 +308,7 @@ def draw_arrivals() -> Figure:
         axes.stairs(counts * 2, edges, fill=True, color=color, alpha=0.8)
         axes.axhline(20, color=GREY, linewidth=0.8, linestyle="--")
         fano = counts.var() / counts.mean()
-        text = f"{' '.join(kind)}: {len(events)} trades, variance / mean of counts {fano:.1f}"
+        text = f"{' '.join(kind).replace(' arrivals.', ' ')}: {len(events)} trades, variance / mean of counts {fano:.1f}"
         axes.set_title(text, fontsize=10.5)
         axes.set_ylim(0, max(60, 2.1 * counts.max()))
     rows[-1].set(xlabel="time since the start, s", xlim=(0, 60))

@@ -34,14 +34,14 @@ class TickBands:
         return np.where(rounded < prices, self.floor(rounded), self.ceiling(rounded))
 
     def floor(self, prices: Integers) -> Integers:
-        """The highest allowed price that is not above: for bids."""
-        for _ in range(self._from.size):  # rounding may lead to the band below, whose tick is another
+        """The highest allowed price that is not above, for bids; across a band, perhaps one tick lower."""
+        for _ in range(self._from.size):  # rounding may lead to the band below, with another tick
             prices = self._floor(prices)
         return prices
 
     def ceiling(self, prices: Integers) -> Integers:
-        """The lowest allowed price that is not below: for asks."""
-        for _ in range(self._from.size):  # to the band above
+        """The lowest allowed price that is not below, for asks; across a band, perhaps one tick higher."""
+        for _ in range(self._from.size):  # or above
             prices = self._ceiling(prices)
         return prices
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS   ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
-SOURCES := simulator pipelines conf tests benchmarks
+SOURCES := simulator pipelines conf tests benchmarks docs
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format golden bench clean

@@ -14,7 +14,7 @@ SIMPLE = ("dynamics=gbm", "arrivals=poisson")
 RICH = ("dynamics=heston", "arrivals=hawkes", "quotes=bid_ask")
 MANY = ("symbols.count=10000", "symbols.pattern=SYM%05d")
 RATE = 1_000_000
-SECONDS = 20
+SECONDS = 40
 
 
 def generate(plan: Plan) -> int:

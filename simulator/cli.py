@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from simulator.checks import CHECKS
 from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
@@ -45,6 +46,9 @@ def main() -> None:
         from simulator.overrides import diagnose  # noqa: PLC0415  # only where something is wrong
 
         _tell(BadConfigError(diagnose(sys.argv[1:], config_directory(), error)))
+        sys.exit(EXIT_BAD_CONFIG)
+    except YAMLError as error:
+        _tell(BadConfigError(f"a file of the configuration is no YAML: {' '.join(str(error).split())}"))
         sys.exit(EXIT_BAD_CONFIG)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

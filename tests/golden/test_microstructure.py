@@ -154,7 +154,7 @@ def test_the_first_half_hour_has_its_share_of_a_day(depth: float, make_plan: Mak
     base, slope = (float(text) for text in ROWS["u-shape"]["value"].removesuffix("c").split("+"))
     plan = make_plan(
         *("session=equity_day", f"session.u_shape={depth}", "session.closed=100"),
-        *("arrivals=poisson", "symbols.count=2", "rate=2", "dynamics.step=60", "duration=100000"),
+        *("arrivals=poisson", "symbols.count=2", "rate=10", "dynamics.step=60", "duration=100000"),
     )
     trades = [block.time[block.condition == 0] for block in events_of(plan) if block.condition is not None]
     time = np.concatenate(trades) / 1e9
@@ -166,7 +166,7 @@ def test_the_first_half_hour_has_its_share_of_a_day(depth: float, make_plan: Mak
     expected = base + slope * depth
     # A day's counts are Poisson: given the total, each event falls in the first half hour or not by itself.
     assert abs(first.mean() - expected) < LARGEST_Z * math.sqrt(expected * (1 - expected) / first.size)
-    assert abs(first.size - 4 * 46_800) < LARGEST_Z * math.sqrt(4 * 46_800)
+    assert abs(first.size - 4 * 234_000) < LARGEST_Z * math.sqrt(4 * 234_000)
 
 
 # Sizes and spreads.

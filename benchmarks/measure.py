@@ -33,15 +33,21 @@ def plan_of(*overrides: str) -> Plan:
     return compile_plan(read_specification(content, CHECKS))  # type: ignore[arg-type]  # a mapping
 
 
-def measure(cases: dict[str, Callable[[], int]]) -> dict[str, list[float]]:
+def rate_of(case: Callable[[], int]) -> float:
+    """Events per second of a case that says how many events it handled."""
+    begun = time.perf_counter()
+    events = case()
+    return events / (time.perf_counter() - begun)
+
+
+def measure(cases: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Events per second of each case, in turn, round by round, after one round that does not count."""
     rates: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(ROUNDS + 1):
         for name, case in cases.items():
-            begun = time.perf_counter()
-            events = case()
+            rate = case()
             if number:
-                rates[name].append(events / (time.perf_counter() - begun))
+                rates[name].append(rate)
     return rates
 
 

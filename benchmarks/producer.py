@@ -8,7 +8,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from benchmarks.measure import measure, pair_ratios, plan_of, publish
+from benchmarks.measure import measure, pair_ratios, plan_of, publish, rate_of
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import ensure_topic
 from simulator.encode.json import encode
@@ -63,9 +63,9 @@ def main() -> None:
         ensure_topic(servers, plan.sink.topic or "", 4, 1)
         rates = measure(
             {
-                "generate and encode": lambda: generate_and_encode(plan),
-                "producer": lambda: ours(plan, servers),
-                "json.dumps loop": lambda: loop(plan, servers),
+                "generate and encode": lambda: rate_of(lambda: generate_and_encode(plan)),
+                "producer": lambda: rate_of(lambda: ours(plan, servers)),
+                "json.dumps loop": lambda: rate_of(lambda: loop(plan, servers)),
             }
         )
     ratios = {"producer / json.dumps loop": pair_ratios(rates, "producer", "json.dumps loop")}

@@ -8,17 +8,23 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import ranges
+from simulator.market.grouping import ranges
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 Law = Literal["exponential", "normal", "uniform"]
 _METHODS = {"exponential": "standard_exponential", "normal": "standard_normal", "uniform": "random"}
-# Numbers that a stream draws ahead, at least; shape of the buffer: (streams, this).
-_LEAST_AHEAD = 256
+# Numbers that a stream draws ahead: fewer where there are so many streams that memory counts.
+_AHEAD = 512
+_ALL_AHEAD = 8_000_000
 # From so many numbers a stream on, the calls do not count.
 _MANY = 128
+
+
+def ahead_of(streams: int) -> int:
+    """How many numbers each of so many streams draws ahead."""
+    return max(1, min(_AHEAD, _ALL_AHEAD // max(1, streams)))
 
 
 @final
@@ -32,8 +38,9 @@ class GroupedDraws:
 
     def __init__(self, streams: list[Generator], law: Law) -> None:
         self._draw = [getattr(stream, _METHODS[law]) for stream in streams]
-        self._ahead = np.empty((len(streams), _LEAST_AHEAD))
-        self._used = np.full(len(streams), _LEAST_AHEAD, dtype=np.int64)
+        width = ahead_of(len(streams))
+        self._ahead = np.empty((len(streams), width))
+        self._used = np.full(len(streams), width, dtype=np.int64)
         self._rows = np.arange(len(streams), dtype=np.int64)
 
     def take(self, counts: Integers) -> Floats:

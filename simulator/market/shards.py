@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import ArrivalProcess, Arrivals, ranges
+from simulator.market.arrivals.base import ArrivalProcess, Arrivals
+from simulator.market.grouping import ranges
 from simulator.market.halts import LimitUpLimitDown, Timeline
 from simulator.seeding import words
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from simulator.market.grouping import ranges
 from simulator.market.intensity import Intensity
 from simulator.parameters import Parameters
 
@@ -126,20 +127,3 @@ class BufferedArrivals(ArrivalProcess):
             low = np.where(before, middle + 1, low)
             high = np.where(before, high, middle)
         return low
-
-
-def ranges(starts: Integers, counts: Integers) -> Integers:
-    """The numbers start, start + 1, ... of each range, one range after the other."""
-    stops = np.cumsum(counts)
-    numbers: Integers = np.repeat(starts - stops + counts, counts)
-    numbers += np.arange(numbers.size)
-    return numbers
-
-
-def running_sums(values: Integers, counts: Integers, first: Integers) -> Integers:
-    """Sums up to and with each value within its group, on top of the group's first number; groups are not empty."""
-    sums = np.cumsum(values)
-    stops = np.cumsum(counts)
-    before = np.concatenate((np.zeros(1, dtype=np.int64), sums[stops[:-1] - 1]))
-    sums += np.repeat(first - before, counts)
-    return sums

@@ -8,7 +8,8 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals, ranges
+from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals
+from simulator.market.grouping import ranges
 from simulator.seeding import words
 
 # Beyond it the products below would leave int64.

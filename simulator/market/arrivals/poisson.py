@@ -7,7 +7,9 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, BufferedArrivals, Integers, running_sums
+from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, BufferedArrivals, Integers
+from simulator.market.draws import ahead_of
+from simulator.market.grouping import running_sums
 from simulator.seeding import streams
 
 _LONG_GAP = 1e15
@@ -17,10 +19,6 @@ class Poisson(ArrivalParameters):
     """`conf/arrivals/poisson.yaml`."""
 
     kind: Literal["poisson"]
-
-
-# A call costs as much as some hundred draws.
-_LEAST_DRAWS = 256
 
 
 @final
@@ -33,6 +31,7 @@ class PoissonArrivals(BufferedArrivals):
     def __init__(self, symbols: list[str], rates: NDArray[np.float64], seed: int) -> None:
         super().__init__(len(symbols))
         self._gaps = NANOSECONDS / rates
+        self._least = ahead_of(len(symbols))
         self._draws = [stream.standard_exponential for stream in streams(seed, symbols, "arrivals")]
 
     def _draw(self, short: Integers, end: int) -> tuple[Integers, Integers]:
@@ -41,7 +40,7 @@ class PoissonArrivals(BufferedArrivals):
         expected = (end - self._known[short]) / gaps
         # Fewer of a symbol that trades once in a fortnight or less: times must stay in int64.
         counts: Integers = (expected + 3.0 * np.sqrt(expected)).astype(np.int64) + 4
-        counts = np.where(gaps < _LONG_GAP, np.maximum(counts + 12, _LEAST_DRAWS), counts)
+        counts = np.where(gaps < _LONG_GAP, np.maximum(counts + 12, self._least), counts)
         wanted = zip(short.tolist(), counts.tolist(), strict=True)
         draws = np.concatenate([self._draws[index](count) for index, count in wanted])
         draws *= np.repeat(gaps, counts)

@@ -108,7 +108,7 @@ MODELS = {
         (
             *("dynamics=garch", "dynamics.volatility=0.3", "dynamics.alpha=0.05", "dynamics.beta=0.8", *NO_SECTORS),
             *("dynamics.degrees_of_freedom=null", "dynamics@correlation.market.dynamics=regime"),
-            *("~correlation.market.dynamics.volatility", "correlation.market.dynamics.process.volatility=0.5"),
+            "correlation.market.dynamics.process.volatility=0.5",
             "correlation.market.dynamics.states=[{name:a,mean_duration:9,overrides:{}},{name:b,mean_duration:9,overrides:{}}]",
         ),
         0.09,

@@ -74,7 +74,6 @@ STREAMS = {
             "correlation_of_volatility": (
                 "correlation=factor",
                 "dynamics@correlation.market.dynamics=heston",
-                "~correlation.market.dynamics.volatility",
                 "dynamics=garch",
             ),
             "quotes_bid_ask": ("quotes=bid_ask", "dynamics=heston"),

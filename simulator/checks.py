@@ -15,16 +15,12 @@ from simulator.market.dynamics import Dynamics, faults_of, latent_path
 from simulator.market.exact import zipf_shares
 from simulator.market.intensity import u_shape
 from simulator.market.shocks import MARKET
-from simulator.schema import Specification, Symbols
+from simulator.schema import Specification
 from simulator.seeding import Draws
+from simulator.symbols import Symbols, symbol_names
 
 # Below it a symbol's gaps could leave int64 nanoseconds.
 SMALLEST_RATE = 1e-6
-
-
-def symbol_names(symbols: Symbols) -> list[str]:
-    """All names of the market, in order: the patterned ones, then the tickers."""
-    return [symbols.pattern % number for number in range(symbols.count)] + list(symbols.tickers)
 
 
 def check_symbols(specification: Specification) -> list[str]:

@@ -14,12 +14,12 @@ from importlib.resources import files
 from typing import Any
 
 from simulator import sql
-from simulator.checks import symbol_names
 from simulator.market.conditions import LABELS
 from simulator.market.exact import zipf_shares
 from simulator.market.session import plan_hours
 from simulator.plan import PLAN_VERSION, Plan, seal
 from simulator.schema import ExternalBroker, Specification
+from simulator.symbols import symbol_names
 
 Sections = dict[str, Any]
 Pass = Callable[[Specification, Sections], Any]

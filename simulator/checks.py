@@ -10,12 +10,12 @@ import numpy as np
 
 from simulator.diagnosis import show, suggestion
 from simulator.errors import BadConfigError
+from simulator.market.activity import session_shape
 from simulator.market.arrivals.trace import TraceArrivals
 from simulator.market.dynamics import Dynamics, faults_of, latent_path
 from simulator.market.exact import zipf_shares
-from simulator.market.intensity import u_shape
 from simulator.market.shocks import MARKET
-from simulator.schema import Specification
+from simulator.schema import Specification, session_hours
 from simulator.seeding import Draws
 from simulator.symbols import Symbols, symbol_names
 
@@ -126,8 +126,9 @@ def check_arrivals(specification: Specification) -> list[str]:
     arrivals, session, duration = specification.arrivals, specification.session, specification.duration
     try:
         shape = arrivals.intensity(None if duration is None else round(duration * 1e9))
-        if shape is not None and session.kind == "equity_day" and session.u_shape:
-            u_shape(session.u_shape, round(session.continuous * 1e9)) * shape
+        hours = None if shape is None else session_hours(specification)
+        if shape is not None and hours is not None and hours.u_shape:
+            session_shape(hours) * shape
         if arrivals.kind == "trace":
             names = symbol_names(specification.symbols)
             TraceArrivals(arrivals, names, np.full(len(names), (arrivals.rate or 1.0) / len(names)), specification.seed)

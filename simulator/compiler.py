@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
 from decimal import ROUND_CEILING, Decimal
 from importlib.resources import files
 from typing import Any
@@ -16,9 +15,8 @@ from typing import Any
 from simulator import sql
 from simulator.market.conditions import LABELS
 from simulator.market.exact import zipf_shares
-from simulator.market.session import plan_hours
 from simulator.plan import PLAN_VERSION, Plan, seal
-from simulator.schema import ExternalBroker, Specification
+from simulator.schema import ExternalBroker, Specification, instant, microseconds, session_hours
 from simulator.symbols import symbol_names
 
 Sections = dict[str, Any]
@@ -28,7 +26,6 @@ BROKER_PORT = 9092
 """Where `mode=broker` listens when no port is given, and where everybody looks for a Kafka."""
 
 _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # A paced run reads at most a minute of events in a micro-batch, and never fewer than this.
 _LEAST_OFFSETS_PER_TRIGGER = 1_000_000
 
@@ -39,11 +36,6 @@ def compile_plan(specification: Specification) -> Plan:
     for name, section in PASSES:
         sections[name] = section(specification, sections)
     return seal(sections)
-
-
-def microseconds(seconds: float) -> int:
-    """Seconds as whole microseconds, rounded half to even; what the user wrote in decimals stays exact."""
-    return int((Decimal(repr(seconds)) * 1_000_000).to_integral_value())
 
 
 def set_duration(specification: Specification, _: Sections) -> int | None:
@@ -82,15 +74,8 @@ def list_symbols(specification: Specification, _: Sections) -> Sections:
             for name in ("arrivals", "dynamics", "correlation", "volumes", "quotes", "halts")
         },
         "shocks": [shock.model_dump() for shock in specification.shocks],
-        "session": _hours(specification),
+        "session": None if (hours := session_hours(specification)) is None else hours.model_dump(),
     }
-
-
-def _hours(specification: Specification) -> Sections | None:
-    start = specification.clock.start
-    since = None if start is None else _instant(start)
-    hours = plan_hours(specification.session, set_duration(specification, {}), since)
-    return None if hours is None else hours.model_dump()
 
 
 def _rates(specification: Specification) -> list[float]:
@@ -121,12 +106,7 @@ def _decimals(tick: float) -> int:
 def set_clock(specification: Specification, _: Sections) -> Sections:
     """The pace, and the first instant where it is fixed."""
     clock = specification.clock
-    return {"speed": clock.speed, "start": None if clock.start is None else _instant(clock.start)}
-
-
-def _instant(text: str) -> int:
-    """Microseconds since 1970 of an RFC 3339 time."""
-    return (datetime.fromisoformat(text.replace("Z", "+00:00")) - _EPOCH) // timedelta(microseconds=1)
+    return {"speed": clock.speed, "start": None if clock.start is None else instant(clock.start)}
 
 
 def describe_event(specification: Specification, _: Sections) -> Sections:

@@ -7,7 +7,8 @@ live in `checks.py`. `read_specification` reports every fault at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -19,7 +20,7 @@ from simulator.market.correlation import Correlation
 from simulator.market.dynamics import Dynamics
 from simulator.market.halts import Halting
 from simulator.market.quotes import QuoteParameters
-from simulator.market.session import Session
+from simulator.market.session import Session, SessionPlan, plan_hours
 from simulator.market.shocks import Shock
 from simulator.market.volumes import Volumes
 from simulator.metrics import METRICS
@@ -27,6 +28,7 @@ from simulator.parameters import Parameters, Positive, Text
 from simulator.symbols import Symbols
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # What Kafka accepts as a topic's name.
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 # Longer spans would leave int64 nanoseconds: 100 years of 365.25 days.
@@ -327,3 +329,27 @@ def read_specification(config: Mapping[str, Any], checks: tuple[Check, ...] = ()
     if faults:
         raise BadConfigError(faults)
     return specification
+
+
+def microseconds(seconds: float) -> int:
+    """Seconds as whole microseconds, rounded half to even; what the user wrote in decimals stays exact."""
+    return int((Decimal(repr(seconds)) * 1_000_000).to_integral_value())
+
+
+def instant(text: str) -> int:
+    """Microseconds since 1970 of an RFC 3339 time."""
+    return (datetime.fromisoformat(text.replace("Z", "+00:00")) - _EPOCH) // timedelta(microseconds=1)
+
+
+def session_hours(specification: Specification) -> SessionPlan | None:
+    """The explicit opening hours of a run; None for a market that never closes.
+
+    Raises:
+        BadConfigError: the session has no trading in the run, or needs a start that is not there.
+    """
+    start, duration = specification.clock.start, specification.duration
+    return plan_hours(
+        specification.session,
+        None if duration is None else max(1, microseconds(duration)),
+        None if start is None else instant(start),
+    )

@@ -42,7 +42,7 @@ def digest_and_count(plan: Plan, workers: int) -> tuple[str, int]:
 def test_workers_leave_the_stream_alone(name: str, make_plan: Callable[..., Plan]) -> None:
     plan = make_plan(*CASES[name], "duration=20")
     alone = digest_and_count(plan, 1)
-    assert alone[1] > 100
+    assert alone[1] > 20
     assert digest_and_count(plan, 2) == alone
     assert digest_and_count(plan, 5) == alone
 

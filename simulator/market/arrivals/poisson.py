@@ -13,6 +13,8 @@ from simulator.market.grouping import running_sums
 from simulator.seeding import streams
 
 _LONG_GAP = 1e15
+# Arrays of 32 MiB and more come fresh from the system each time, and their pages cost more than the draws.
+_LARGEST_DRAW = 3_000_000
 
 
 class Poisson(ArrivalParameters):
@@ -31,7 +33,7 @@ class PoissonArrivals(BufferedArrivals):
     def __init__(self, symbols: list[str], rates: NDArray[np.float64], seed: int) -> None:
         super().__init__(len(symbols))
         self._gaps = NANOSECONDS / rates
-        self._least = ahead_of(len(symbols))
+        self._least = min(ahead_of(len(symbols)), max(1, _LARGEST_DRAW // len(symbols)))
         self._draws = [stream.standard_exponential for stream in streams(seed, symbols, "arrivals")]
 
     def _draw(self, short: Integers, end: int) -> tuple[Integers, Integers]:

@@ -249,7 +249,7 @@ def _shocks(top: Axes, bottom: Axes, picture: Picture, plan: Plan) -> None:
             most = max(most, number)
         if shock.rate is not None:
             bottom.axvline(time, **line)
-            text = f" rate ×{shock.rate:g}"
+            text = f" rate x {shock.rate:g}"
             bottom.text(time, 1.28, text, transform=bottom.get_xaxis_transform(), **label)
     low, high = top.get_ylim()
     top.set_ylim(low, low + (high - low) / (1.0 - most * _LINE))

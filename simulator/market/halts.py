@@ -7,8 +7,7 @@ of the references; in each, only symbols that are halted or near a band are look
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +15,21 @@ from numpy.typing import NDArray
 from simulator.market.bands import Bands
 from simulator.market.circuit import CircuitBreaker
 from simulator.market.conditions import Condition
-from simulator.market.pauses import Pauses
+from simulator.market.pauses import Pauses, Stretch
 from simulator.market.rules import Halting, LimitUpLimitDown, NoHalts, rules_on_grid
 from simulator.market.timeline import Recorder, Timeline
 
-__all__ = ["HaltBlock", "Halting", "Halts", "LimitUpLimitDown", "NoHalts", "Timeline"]
+__all__ = ["HaltBlock", "Halting", "Halts", "LimitUpLimitDown", "NoHalts", "Stretch", "Timeline"]
 
 Integers = NDArray[np.int64]
 
 _ALL = slice(None)
 
 
-@dataclass(frozen=True)
-class HaltBlock:
-    """What a block of prices became.
+class HaltBlock(NamedTuple):
+    """What a block of prices became, and the statuses and reopening auctions in it."""
 
-    Attributes:
-        prices: shape (symbols, steps); inside the bands or at one, wherever there is trading.
-        trading: shape (symbols, steps); False while trading stops.
-        events: statuses and reopening auctions.
-    """
-
-    prices: Integers
-    trading: NDArray[np.bool_]
+    grid: Stretch
     events: Timeline
 
 
@@ -72,18 +63,17 @@ class Halts:
             levels: latent log prices in fixed point, shape (symbols, steps).
         """
         begin, end = self._now, self._now + prices.shape[1]
-        out, trading = prices.copy(), np.ones(prices.shape, dtype=bool)
+        grid = Stretch(prices.copy(), np.ones(prices.shape, dtype=bool), np.empty_like(prices), np.empty_like(prices))
         if self._opening is None:
             self._opening = begin
             self._bands.restart(_ALL, prices[:, 0])
         stops = {stop.begin: stop.end for stop in self._circuit.stops(begin, levels)}
         while self._now < end:
-            self._turn(out[:, self._now - begin], self._now - self._opening, stops)
+            self._turn(grid.prices[:, self._now - begin], self._now - self._opening, stops)
             until = min(end, self._next_turn(self._now - self._opening, stops))
-            stretch = slice(self._now - begin, until - begin)
-            self._pass(out[:, stretch], trading[:, stretch])
+            self._pass(grid.part((_ALL, slice(self._now - begin, until - begin))))
             self._now = until
-        return HaltBlock(out, trading, self._recorder.take())
+        return HaltBlock(grid, self._recorder.take())
 
     def _next_turn(self, age: int, stops: dict[int, int]) -> int:
         """The next step, after the present one, at which something happens to all symbols at once."""
@@ -106,14 +96,17 @@ class Halts:
             self._pauses.clear()
             self._recorder.tell_all(self._now, Condition.MARKET_HALTED, self._bands.held(_ALL, prices))
 
-    def _pass(self, prices: Integers, trading: NDArray[np.bool_]) -> None:
+    def _pass(self, stretch: Stretch) -> None:
         """Steps between two turns, in place."""
+        stretch.lower[:] = self._bands.lower[:, None]
+        stretch.upper[:] = self._bands.upper[:, None]
         if self._market_until is not None:
-            trading[:] = False
+            stretch.trading[:] = False
             return
+        prices = stretch.prices
         near = self._pauses.busy()
         near |= prices.min(axis=1) <= self._bands.lower
         near |= prices.max(axis=1) >= self._bands.upper
         self._bands.add(_ALL, np.where(near, 0, prices.sum(axis=1)), np.where(near, 0, prices.shape[1]))
         for symbol in np.flatnonzero(near).tolist():
-            self._pauses.follow(symbol, self._now, prices[symbol], trading[symbol])
+            self._pauses.follow(symbol, self._now, stretch.part(symbol))

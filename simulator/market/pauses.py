@@ -7,7 +7,7 @@ with an auction at the price of that instant, which is the new reference.
 
 from __future__ import annotations
 
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,26 @@ from simulator.market.timeline import Recorder
 Integers = NDArray[np.int64]
 
 _NORMAL, _LIMIT, _HALTED = range(3)
+
+
+class Stretch(NamedTuple):
+    """Steps of the grid, for some symbols or one; all arrays have the same shape, (symbols, steps) or (steps,).
+
+    Attributes:
+        prices: inside the bands or at one, wherever there is trading.
+        trading: False while trading stops.
+        lower: the lower band.
+        upper: the upper band.
+    """
+
+    prices: Integers
+    trading: NDArray[np.bool_]
+    lower: Integers
+    upper: Integers
+
+    def part(self, place: int | Integers | tuple[slice, slice]) -> Stretch:
+        """A symbol's row, some symbols' rows, or a stretch of steps."""
+        return Stretch(self.prices[place], self.trading[place], self.lower[place], self.upper[place])
 
 
 @final
@@ -46,17 +66,17 @@ class Pauses:
         other: NDArray[np.bool_] = self._state != _NORMAL
         return other
 
-    def follow(self, symbol: int, now: int, prices: Integers, trading: NDArray[np.bool_]) -> None:
-        """One symbol's steps from grid step `now`, in place; shapes (steps,). Its band does not change but at a reopening."""
+    def follow(self, symbol: int, now: int, stretch: Stretch) -> None:
+        """One symbol's steps from grid step `now`, in place. Its band does not change but at a reopening."""
         at = 0
-        while at < prices.size:
+        while at < stretch.prices.size:
             state = self._state[symbol]
             if state == _NORMAL:
-                at = self._trade(symbol, now, prices, at)
+                at = self._trade(symbol, now, stretch.prices, at)
             elif state == _LIMIT:
-                at = self._hold(symbol, now, prices, at)
+                at = self._hold(symbol, now, stretch.prices, at)
             else:
-                at = self._wait(symbol, now, prices, trading, at)
+                at = self._wait(symbol, now, stretch, at)
 
     def _trade(self, symbol: int, now: int, prices: Integers, at: int) -> int:
         """Normal trading up to the first price at or over the band."""
@@ -83,14 +103,16 @@ class Pauses:
             self._recorder.tell(now + stop, symbol, Condition.HALTED, self._held(symbol, prices[stop]))
         return stop
 
-    def _wait(self, symbol: int, now: int, prices: Integers, trading: NDArray[np.bool_], at: int) -> int:
+    def _wait(self, symbol: int, now: int, stretch: Stretch, at: int) -> int:
         """No trades up to the end of the pause, then an auction."""
         last = int(self._until[symbol]) - now
-        stop = min(last, prices.size)
-        trading[at:stop] = False
-        if last < prices.size:
-            price = int(prices[stop])
+        stop = min(last, stretch.prices.size)
+        stretch.trading[at:stop] = False
+        if last < stretch.prices.size:
+            price = int(stretch.prices[stop])
             self._bands.restart(symbol, price)
+            stretch.lower[stop:] = self._bands.lower[symbol]
+            stretch.upper[stop:] = self._bands.upper[symbol]
             self._enter(symbol, _NORMAL, 0)
             self._recorder.tell(now + stop, symbol, Condition.REOPENING_AUCTION, price)
             self._recorder.tell(now + stop, symbol, Condition.RESUMED, price)

@@ -12,7 +12,7 @@ from simulator.market.correlation import CorrelatedPath, FactorModel, sector_of
 from simulator.market.dynamics import latent_path
 from simulator.market.dynamics.base import LatentPath
 from simulator.market.exact import exponential_of_fixed_point
-from simulator.market.halts import Halts, LimitUpLimitDown, Timeline
+from simulator.market.halts import Halts, LimitUpLimitDown, Stretch, Timeline
 from simulator.market.shocks import MARKET, Shock, ShockedPath
 from simulator.seeding import Draws
 
@@ -31,15 +31,13 @@ class PriceBlock:
     Attributes:
         ticks: efficient prices in ticks, not rounded; held at a band in a limit state.
         volatility: over its long-run mean; None: 1.
-        trading: False while trading stops; None: never.
-        held: -1 at the lower band, 1 at the upper, 0 between; None: no bands.
+        halts: trading and the price bands; None: no halts.
         timeline: statuses and reopening auctions; None: no halts.
     """
 
     ticks: Floats
     volatility: Floats | None = None
-    trading: NDArray[np.bool_] | None = None
-    held: NDArray[np.int8] | None = None
+    halts: Stretch | None = None
     timeline: Timeline | None = None
 
 
@@ -76,9 +74,8 @@ class Prices:
             return PriceBlock(ticks, latent.volatility)
         rounded = np.rint(ticks).astype(np.int64)
         block = self._halts.advance(rounded, latent.levels)
-        held = np.sign(rounded - block.prices).astype(np.int8)
-        ticks = np.where(held == 0, ticks, block.prices)
-        return PriceBlock(ticks, latent.volatility, block.trading, held, block.events)
+        ticks = np.where(block.grid.prices == rounded, ticks, block.grid.prices)
+        return PriceBlock(ticks, latent.volatility, block.grid, block.events)
 
 
 def _path(market: MarketPlan, seed: int, step: int, trading_time: Callable[[int], int]) -> LatentPath:

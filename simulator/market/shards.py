@@ -66,8 +66,7 @@ def select(block: PriceBlock, mine: Integers) -> PriceBlock:
         block,
         ticks=block.ticks[mine],
         volatility=None if block.volatility is None else block.volatility[mine],
-        trading=None if block.trading is None else block.trading[mine],
-        held=None if block.held is None else block.held[mine],
+        halts=None if block.halts is None else block.halts.part(mine),
         timeline=None if block.timeline is None else _of(block.timeline, mine),
     )
 

@@ -65,8 +65,8 @@ class Statuses:
         if block.timeline is not None:
             rows.append(self._of_halts(block))
         self._last = np.rint(block.ticks[:, -1]).astype(np.int64)
-        if block.trading is not None:
-            self._last_trading = block.trading[:, -1]
+        if block.halts is not None:
+            self._last_trading = block.halts.trading[:, -1]
         time, symbol, condition, ticks = np.concatenate([np.zeros((4, 0), dtype=np.int64), *rows], axis=1)
         price, volume, quotes = trades.print_at(symbol.astype(np.uint32), ticks, self._multiples[condition])
         return Events(symbol.astype(np.uint32), symbol, time, price, volume, quotes, condition.astype(np.uint8))
@@ -88,10 +88,10 @@ class Statuses:
         ticks = self._last if place < 0 else np.rint(block.ticks[:, min(place, block.ticks.shape[1] - 1)]).astype(np.int64)
         same = np.ones(self._count, dtype=np.int64)
         rows = np.stack((same * phase.time, np.arange(self._count), same * int(phase.condition), ticks))
-        if phase.condition != Condition.CLOSING_AUCTION or block.trading is None:
+        if phase.condition != Condition.CLOSING_AUCTION or block.halts is None:
             return rows
         # Who is halted at the close has no closing auction. A close may be the end of the block before.
-        return rows[:, self._last_trading if place < 0 else block.trading[:, place]]
+        return rows[:, self._last_trading if place < 0 else block.halts.trading[:, place]]
 
     def _of_halts(self, block: PriceBlock) -> Integers:
         timeline = block.timeline

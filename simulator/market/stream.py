@@ -138,7 +138,7 @@ class Market:
         market_time = time if self._hours is None else self._hours.to_market(time)
         condition = None if self._statuses is None else np.full(symbol.size, Condition.REGULAR, dtype=np.uint8)
         events = Events(symbol, order, market_time, price, volume, quotes, condition)
-        return events if block.trading is None else events.take(np.flatnonzero(block.trading[symbol, step]))
+        return events if block.halts is None else events.take(np.flatnonzero(block.halts.trading[symbol, step]))
 
     def _numbered(self, events: Events) -> Events:
         """With the next `seq` of each symbol."""

@@ -57,8 +57,8 @@ class Trades:
             return self._bands.nearest(units), volume, None
         draws = self._quotes.draw(counts, order)
         bid, ask = self._quotes.around(ticks, volatility, draws)
-        if block.held is not None:
-            bid, ask = _within(block.held.ravel()[place], np.rint(ticks).astype(np.int64), bid, ask)
+        if block.halts is not None:
+            bid, ask = within(block.halts.lower.ravel()[place], block.halts.upper.ravel()[place], bid, ask)
         bid, ask = self._bands.floor(bid * self._tick[symbol]), self._bands.ceiling(ask * self._tick[symbol])
         price = np.where(draws.buys, ask, bid)
         if not self._published:
@@ -85,9 +85,8 @@ class Trades:
         return np.clip(price, bid, ask), volume, Quotes(bid, ask, size, size)
 
 
-def _within(held: NDArray[np.int8], ticks: Integers, bid: Integers, ask: Integers) -> tuple[Integers, Integers]:
-    """Quotes at a band that the price is held at: offered at the upper one, bid for at the lower one, never beyond."""
-    width = ask - bid
-    bid, ask = np.where(held > 0, np.maximum(ticks - width, 1), bid), np.where(held > 0, ticks, ask)
-    bid, ask = np.where(held < 0, ticks, bid), np.where(held < 0, ticks + width, ask)
+def within(lower: Integers, upper: Integers, bid: Integers, ask: Integers) -> tuple[Integers, Integers]:
+    """Quotes between the price bands, still at least a tick apart."""
+    ask = np.minimum(ask, upper)
+    bid = np.minimum(np.maximum(bid, lower), ask - 1)
     return bid, np.maximum(ask, bid + 1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from simulator.market.conditions import Condition
 from simulator.market.exact import FRACTION_BITS, exponential_of_fixed_point
-from simulator.market.halts import HaltBlock, Halts, LimitUpLimitDown
+from simulator.market.halts import HaltBlock, Halts, LimitUpLimitDown, Stretch
 
 SECOND = 1_000_000_000
 Integers = NDArray[np.int64]
@@ -64,7 +64,7 @@ def in_pieces(
 
 
 def columns(blocks: list[HaltBlock]) -> list[Integers]:
-    grids = [np.concatenate([getattr(block, name) for block in blocks], axis=1) for name in ("prices", "trading")]
+    grids = [np.concatenate([getattr(block.grid, name) for block in blocks], axis=1) for name in Stretch._fields]
     names = ("step", "symbol", "condition", "price")
     return grids + [np.concatenate([getattr(block.events, name) for block in blocks]) for name in names]
 
@@ -92,8 +92,8 @@ def test_symbols_do_not_move_each_other(parameters: LimitUpLimitDown, seed: int,
     for symbol in range(symbol_count):
         row = slice(symbol, symbol + 1)
         block = Halts(1, alone, SECOND).advance(prices[row], levels[row])
-        assert np.array_equal(block.prices[0], together.prices[symbol])
-        assert np.array_equal(block.trading[0], together.trading[symbol])
+        assert np.array_equal(block.grid.prices[0], together.grid.prices[symbol])
+        assert np.array_equal(block.grid.trading[0], together.grid.trading[symbol])
         assert np.array_equal(block.events.step, together.events.step[together.events.symbol == symbol])
 
 
@@ -105,8 +105,8 @@ def test_trades_keep_to_the_bands_and_out_of_pauses(parameters: LimitUpLimitDown
     prices, levels = walk(seed, 1, 300)
     block = Halts(1, alone, SECOND).advance(prices, levels)
     expected, trading, conditions = plain(alone, prices[0].tolist())
-    assert block.trading[0].tolist() == trading
-    assert block.prices[0].tolist() == expected
+    assert block.grid.trading[0].tolist() == trading
+    assert block.grid.prices[0].tolist() == expected
     assert [(step, Condition(code)) for step, code in zip(block.events.step, block.events.condition, strict=True)] == conditions
 
 

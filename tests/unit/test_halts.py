@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from simulator.market.conditions import Condition
 from simulator.market.halts import HaltBlock, Halting, Halts, LimitUpLimitDown
+from simulator.market.stream import events_of
 from simulator.market.timeline import Timeline
+from simulator.plan import Plan
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "halts"
 SECOND = 1_000_000_000
@@ -78,8 +81,8 @@ def test_faulty_rules_are_refused(change: dict[str, object], message: str) -> No
 def test_prices_inside_the_band_are_left_alone() -> None:
     prices = prices_of((1000, 5), (1049, 4), (951, 1))
     block = run(prices)
-    assert np.array_equal(block.prices, prices)
-    assert block.trading.all()
+    assert np.array_equal(block.grid.prices, prices)
+    assert block.grid.trading.all()
     assert told(block.events) == []
 
 
@@ -87,8 +90,8 @@ def test_a_limit_state_that_ends_in_time() -> None:
     # Enters at 4; 7 is the last step at which the price may come back.
     block = run(prices_of((1000, 4), (1070, 3), (1049, 2)))
     assert told(block.events) == [(4, 0, "limit_state", 1050), (7, 0, "limit_state_ended", 1049)]
-    assert block.prices[0].tolist() == [1000] * 4 + [1050] * 3 + [1049] * 2
-    assert block.trading.all()
+    assert block.grid.prices[0].tolist() == [1000] * 4 + [1050] * 3 + [1049] * 2
+    assert block.grid.trading.all()
 
 
 def test_a_limit_state_that_ends_in_a_pause_and_an_auction() -> None:
@@ -99,8 +102,8 @@ def test_a_limit_state_that_ends_in_a_pause_and_an_auction() -> None:
         (10, 0, "reopening_auction", 800),
         (10, 0, "resumed", 800),
     ]
-    assert block.trading[0].tolist() == [True] * 5 + [False] * 5 + [True] * 3
-    assert block.prices[0].tolist()[:5] + block.prices[0].tolist()[10:] == [1000, 1000, 950, 950, 950, 800, 800, 800]
+    assert block.grid.trading[0].tolist() == [True] * 5 + [False] * 5 + [True] * 3
+    assert block.grid.prices[0].tolist()[:5] + block.grid.prices[0].tolist()[10:] == [1000, 1000, 950, 950, 950, 800, 800, 800]
 
 
 def test_the_reopening_price_is_the_new_reference() -> None:
@@ -148,7 +151,7 @@ def test_an_opening_clears_everything() -> None:
     halts.reopen()
     block = halts.advance(prices_of((900, 3), (944, 1), (945, 1)), np.zeros((1, 5), dtype=np.int64))
     assert told(block.events) == [(12, 0, "limit_state", 945)]
-    assert block.trading.all()
+    assert block.grid.trading.all()
 
 
 def levels_of(*falls: tuple[float, int], symbols: int = 2) -> Integers:
@@ -175,7 +178,7 @@ def test_the_market_halts_and_reopens() -> None:
         (7, 1, "reopening_auction", 500),
         (7, 1, "resumed", 500),
     ]
-    assert block.trading.tolist() == [[True] * 3 + [False] * 4 + [True] * 2] * 2
+    assert block.grid.trading.tolist() == [[True] * 3 + [False] * 4 + [True] * 2] * 2
 
 
 def halts_of(block: HaltBlock) -> list[tuple[int, str]]:
@@ -191,7 +194,7 @@ def test_each_level_halts_once_a_session() -> None:
         (14, "resumed"),
         (22, "market_halted"),
     ]
-    assert not block.trading[:, 22:].any()
+    assert not block.grid.trading[:, 22:].any()
 
 
 def test_a_jump_over_a_level_uses_up_both() -> None:
@@ -208,11 +211,11 @@ def test_the_last_level_lasts_to_the_end_of_the_session() -> None:
     halts = Halts(2, rules(market_wide=LEVELS), SECOND)
     flat = np.full((2, 1000), 1000)
     first = halts.advance(flat, levels_of((0.0, 1), (0.25, 999)))
-    assert not first.trading[:, 1:].any()
+    assert not first.grid.trading[:, 1:].any()
     halts.reopen()
     # The fall counts from this session's opening: the market is where it has opened.
     second = halts.advance(flat[:, :9], levels_of((0.25, 9)))
-    assert second.trading.all()
+    assert second.grid.trading.all()
     assert told(second.events) == []
 
 
@@ -234,10 +237,28 @@ def test_a_market_halt_takes_the_place_of_a_pause() -> None:
         (10, 0, "reopening_auction", 900),
         (10, 0, "resumed", 900),
     ]
-    assert block.trading[0].tolist() == [True] * 5 + [False] * 5 + [True] * 2
+    assert block.grid.trading[0].tolist() == [True] * 5 + [False] * 5 + [True] * 2
 
 
 def test_events_come_by_step_then_symbol() -> None:
     one = prices_of((1000, 5), (1060, 1), (1000, 3))
     block = run(np.concatenate((one, prices_of((1000, 4), (1060, 2), (1000, 3)))))
     assert [(step, symbol) for step, symbol, _, _ in told(block.events)] == [(4, 1), (5, 0), (6, 0), (6, 1)]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.001, 0.02])
+def test_no_trade_and_no_quote_leaves_the_band(spread: float, make_plan: Callable[..., Plan]) -> None:
+    """The band of 2 % stands at the opening price: it is renewed later than the run ends."""
+    luld = ("halts=luld", "halts.band=0.02", "halts.reference_update=100", "halts.reference_window=100", "halts.market_wide=[]")
+    fall = "shocks=[{at:2,move:-0.05,over:1},{at:4,move:0.05,over:1}]"
+    quotes = ("quotes=bid_ask", f"quotes.spread={spread}")
+    plan = make_plan(*luld, *quotes, fall, "halts.limit_state=30", "symbols.count=2", "rate=500", "duration=10")
+    columns = [
+        np.stack((block.quotes.bid, block.price, block.quotes.ask))[:, block.volume > 0]
+        for block in events_of(plan)
+        if block.quotes is not None
+    ]
+    bid, price, ask = np.concatenate(columns, axis=1)
+    assert bid.min() == price.min() == 9800
+    assert ask.max() <= 10_200
+    assert np.all((bid <= price) & (price <= ask) & (bid < ask))

@@ -141,7 +141,7 @@ def write_plan(folder: Path, source: dict[str, Any], window: str, **changes: obj
             {"view": "parsed", "sql": parsed, "observe": {"name": "parsed", "metrics": counts}},
             {
                 "view": "events",
-                "sql": sql.accepted(),
+                "sql": sql.accepted(has_statuses=False),
                 "watermark": {"column": "event_time", "delay": changes.get("watermark", "10 seconds")},
                 "deduplicate": changes.get("deduplicate"),
                 "observe": {"name": "events", "metrics": {"accepted": "count(*)"}},

@@ -195,6 +195,19 @@ def check_output(specification: Specification) -> list[str]:
     return faults
 
 
+def check_halts(specification: Specification) -> list[str]:
+    """Spans of halts are whole steps of the grid, or they would be others than was asked for."""
+    halts, step = specification.halts, specification.dynamics.step
+    if halts.kind == "none":
+        return []
+    spans = {"reference_update": halts.reference_update, "limit_state": halts.limit_state, "pause": halts.pause}
+    return [
+        f"halts.{key}={span:g}: must be a multiple of dynamics.step={step:g}"
+        for key, span in spans.items()
+        if Decimal(repr(span)) % Decimal(repr(step))
+    ]
+
+
 CHECKS = (
     check_symbols,
     check_rate,
@@ -203,6 +216,7 @@ CHECKS = (
     check_volumes,
     check_dynamics,
     check_arrivals,
+    check_halts,
     check_targets,
     check_mode,
     check_output,

@@ -19,16 +19,16 @@ class Ticker(Parameters):
 
     price: Positive | None = None
     tick_size: Positive | None = None
-    mean_volume: Annotated[float, Field(ge=1)] | None = None
+    mean_volume: Annotated[float, Field(ge=1, le=1e12)] | None = None
     weight: Annotated[float, Field(gt=0, le=1)] | None = None
-    rate: Positive | None = None
+    rate: Annotated[float, Field(ge=1e-6, le=100_000_000)] | None = None
 
 
 class TickBand(Parameters):
     """A tick that holds from a price on."""
 
-    price: Annotated[float, Field(ge=0)]
-    tick_size: Positive
+    price: Annotated[float, Field(ge=0, le=1e12)]
+    tick_size: Annotated[float, Field(gt=0, le=1e12)]
 
 
 class Weights(Parameters):
@@ -45,7 +45,7 @@ class Symbols(Parameters):
     pattern: str
     price: Positive
     tick_size: Positive
-    mean_volume: Annotated[float, Field(ge=1)]
+    mean_volume: Annotated[float, Field(ge=1, le=1e12)]
     lot_size: Annotated[int, Field(ge=1, le=1_000_000)]
     tick_bands: list[TickBand]
     weights: Weights

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from simulator.plan import MarketPlan
 
 
+_STRETCHES = 390
+_STRETCHES_OF_MANY = 78
+
+
 def market_intensity(market: MarketPlan, trading_time: Callable[[int], int]) -> Intensity | None:
     """The relative intensity in trading time; None: constant.
 
@@ -33,9 +37,11 @@ def market_intensity(market: MarketPlan, trading_time: Callable[[int], int]) -> 
 def session_shape(session: SessionPlan) -> Intensity:
     """A U over each session, short ones and the rest of one that has begun before the start included."""
     pieces: list[Segment] = []
+    # Many days are tabulated one by one: fewer stretches of each, which are off the curve by less than 0.05 % of the mean.
+    stretches = _STRETCHES if session.period is not None else _STRETCHES_OF_MANY
     for opening, close in zip(session.opens, session.closes, strict=True):
         begun = max(0, -opening) * 1000
-        whole = u_shape(session.u_shape, (close - opening) * 1000).period
+        whole = u_shape(session.u_shape, (close - opening) * 1000, stretches).period
         shift = (pieces[-1].end if pieces else 0) - begun
         for segment in whole:
             begin = max(segment.begin, begun)

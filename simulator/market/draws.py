@@ -50,12 +50,21 @@ class GroupedDraws:
         if total >= _MANY * counts.size and int(self._used.min()) == width:
             return self._directly(counts, total)
         if int(counts.max()) > width:
-            self._widen(2 * int(counts.max()))
-            width = self._ahead.shape[1]
+            return self._in_parts(counts, width)
         for row in np.flatnonzero(width - self._used < counts).tolist():
             self._fill(row)
         values: Floats = self._ahead.ravel()[ranges(self._rows * width + self._used, counts)]
         self._used += counts
+        return values
+
+    def _in_parts(self, counts: Integers, width: int) -> Floats:
+        """For a few busy streams among many: what is over a row's width is drawn apart, after all of the row."""
+        first = np.minimum(counts, width)
+        values = np.empty(int(counts.sum()))
+        starts = np.cumsum(counts) - counts
+        values[ranges(starts, first)] = self.take(first)
+        for row in np.flatnonzero(counts > width).tolist():
+            self._draw[row](out=values[starts[row] + width : starts[row] + counts[row]])
         return values
 
     def _directly(self, counts: Integers, total: int) -> Floats:
@@ -74,10 +83,3 @@ class GroupedDraws:
         ahead[:left] = ahead[used:].copy()
         self._draw[row](out=ahead[left:])
         self._used[row] = 0
-
-    def _widen(self, width: int) -> None:
-        wider = np.empty((self._ahead.shape[0], width))
-        old = self._ahead.shape[1]
-        wider[:, width - old :] = self._ahead
-        self._ahead = wider
-        self._used += width - old

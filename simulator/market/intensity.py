@@ -177,15 +177,16 @@ def ramp(growth: float, span: int) -> Intensity:
     return Intensity([Segment(0, span, first, last)], [Segment(span, max(2 * span, _FOR_EVER), last, last)])
 
 
-def u_shape(depth: float, period: int) -> Intensity:
+def u_shape(depth: float, period: int, stretches: int = _U_KNOTS) -> Intensity:
     """g(u) = 1 + depth (12 (u - 1/2)^2 - 1), u the share of the period that has passed; 0 <= depth <= 1.
 
-    The U of trading over a day: 1 + 2 depth at both ends, 1 - depth in the middle. Exact at 390 knots, linear between them,
-    scaled to mean 1.
+    The U of trading over a day: 1 + 2 depth at both ends, 1 - depth in the middle. Exact at the knots between the stretches,
+    linear between them, scaled to mean 1.
     """
-    knots = [1.0 + depth * (12.0 * (number / _U_KNOTS - 0.5) * (number / _U_KNOTS - 0.5) - 1.0) for number in range(_U_KNOTS + 1)]
-    # From 390 periods of a nanosecond on, no segment is empty.
-    edges = [number * period // _U_KNOTS for number in range(_U_KNOTS + 1)]
+    shares = [number / stretches - 0.5 for number in range(stretches + 1)]
+    knots = [1.0 + depth * (12.0 * share * share - 1.0) for share in shares]
+    # From a nanosecond a stretch on, no segment is empty.
+    edges = [number * period // stretches for number in range(stretches + 1)]
     return Intensity([], [Segment(*place, *values) for place, values in zip(pairwise(edges), pairwise(knots), strict=True)])
 
 

@@ -32,7 +32,7 @@ class BidAsk(Parameters):
     spread: Annotated[float, Field(ge=0, le=1)]
     dispersion: Annotated[float, Field(ge=0, le=1)]
     volatility_power: Annotated[int, Field(ge=0, le=3)]
-    mean_size: Annotated[float, Field(ge=1)]
+    mean_size: Annotated[float, Field(ge=1, le=1e12)]
 
 
 QuoteParameters = NoQuotes | BidAsk

@@ -1,7 +1,7 @@
 """One worker's share of the market: its symbols, by name, with the very events that a single worker would give them.
 
-Streams are keyed by symbol, so that most markets fall apart by symbol. What does not (turns that all symbols take, a recording
-without symbols, a market-wide circuit breaker) every worker computes whole, and keeps its own part.
+Streams are keyed by symbol, so that most markets fall apart by symbol. What does not (turns that all symbols take, a recording,
+a market-wide circuit breaker) every worker computes whole, and keeps its own part.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ def with_symbols(market: MarketPlan, mine: Integers) -> MarketPlan:
 
 def has_joint_arrivals(market: MarketPlan) -> bool:
     """Whether a symbol's arrivals depend on which others there are."""
-    arrivals = market.arrivals
-    return (arrivals.kind == "fixed" and market.rotating) or (arrivals.kind == "trace" and arrivals.symbol is None)
+    return (market.arrivals.kind == "fixed" and market.rotating) or market.arrivals.kind == "trace"
 
 
 def has_joint_prices(market: MarketPlan) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from simulator.market.dynamics.base import Latent, LatentPath
 from simulator.market.exact import fixed_point, logarithm
@@ -36,7 +36,7 @@ class Shock(Parameters):
         rate_over: seconds that the rate stays so.
     """
 
-    at: float | str
+    at: Annotated[float, Field(le=3_155_760_000)] | str
     target: Annotated[str, Field(min_length=1)] = MARKET
     move: Annotated[float, Field(gt=-1, le=100)] = 0.0
     over: Span = 0.0
@@ -54,6 +54,18 @@ class Shock(Parameters):
             raise ValueError("must not be negative")
         return at
 
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> Shock:
+        if self.rate is None and not self.move:
+            raise ValueError("needs a move, or a rate with rate_over")
+        if not self.move and (self.over or self.recover or self.recover_over):
+            raise ValueError("has over or recover without a move")
+        if (self.rate is None) != (self.rate_over == 0.0):
+            raise ValueError("needs rate and rate_over together")
+        if self.rate is not None and self.target != MARKET:
+            raise ValueError(f"has a rate for {self.target}; a rate is for the whole market only, so give it an entry of its own")
+        return self
+
     @property
     def begin(self) -> int:
         """Nanoseconds from the start."""
@@ -66,8 +78,7 @@ class Shock(Parameters):
 
 def burst(shock: Shock, begin: int) -> Burst | None:
     """The factor on the rate, for a shock that begins at this trading time; None where the rate stays as it is."""
-    span = round(shock.rate_over * NANOSECONDS)
-    return None if shock.rate is None or span == 0 else Burst(begin, begin + span, shock.rate)
+    return None if shock.rate is None else Burst(begin, begin + round(shock.rate_over * NANOSECONDS), shock.rate)
 
 
 @final

@@ -28,6 +28,8 @@ Integers = NDArray[np.int64]
 BLOCK_EVENTS = 16_384
 # The work per symbol and block should not count either.
 _BLOCK_EVENTS_PER_SYMBOL = 32
+# Prices on the grid in a block, however few events it has: memory stays flat.
+_MOST_PRICES = 2_000_000
 # A block's times must leave room for the symbol's number in one 64-bit sort key.
 _LONGEST_BLOCK = 1 << 44
 _TIME_BITS = 45
@@ -116,7 +118,7 @@ class Market:
 
     def _steps(self, block_events: int) -> int:
         wanted = int(block_events / (self._rate * self._step * 1e-9))
-        longest = _LONGEST_BLOCK // self._step
+        longest = min(_LONGEST_BLOCK // self._step, _MOST_PRICES // self._mine.size)
         left = longest if self._end is None else -(-(self._end - self._now) // self._step)
         if self._statuses is not None:
             # The session's opening begins a block: halts and references begin afresh there.

@@ -52,19 +52,29 @@ class Trades:
         volatility = None if block.volatility is None else block.volatility.ravel()[place]
         volume = self._sizes.lots(self._sizes.draw(counts)[order], symbol, volatility) * self._lot
         ticks = block.ticks.ravel()[place]
+        limits = self._limits(symbol, place, block)
         if self._quotes is None:
-            units = np.rint(ticks).astype(np.int64) * self._tick[symbol]
-            return self._bands.nearest(units), volume, None
+            price = self._bands.nearest(np.rint(ticks).astype(np.int64) * self._tick[symbol])
+            return price if limits is None else np.clip(price, *limits), volume, None
         draws = self._quotes.draw(counts, order)
         bid, ask = self._quotes.around(ticks, volatility, draws)
-        if block.halts is not None:
-            bid, ask = within(block.halts.lower.ravel()[place], block.halts.upper.ravel()[place], bid, ask)
         bid, ask = self._bands.floor(bid * self._tick[symbol]), self._bands.ceiling(ask * self._tick[symbol])
+        if limits is not None:
+            ask = np.minimum(ask, limits[1])
+            bid = self._bands.floor(np.minimum(np.maximum(bid, limits[0]), ask - self._tick[symbol]))
         price = np.where(draws.buys, ask, bid)
         if not self._published:
             return price, volume, None
         sizes = [self._quotes.lots(each) * self._lot for each in (draws.bid_size, draws.ask_size)]
         return price, volume, Quotes(bid, ask, sizes[0], sizes[1])
+
+    def _limits(self, symbol: Symbols, place: Integers, block: PriceBlock) -> tuple[Integers, Integers] | None:
+        """The price bands at each arrival, rounded inward to prices that are allowed."""
+        if block.halts is None:
+            return None
+        tick = self._tick[symbol]
+        lower, upper = (bands.ravel()[place] * tick for bands in (block.halts.lower, block.halts.upper))
+        return self._bands.ceiling(lower), self._bands.floor(upper)
 
     def print_at(
         self, symbol: Symbols, ticks: Integers, multiple: NDArray[np.float64]
@@ -83,10 +93,3 @@ class Trades:
         ask = self._bands.ceiling(np.maximum(price, bid) + tick)
         size = np.full(price.shape, self._lot, dtype=np.int64)
         return np.clip(price, bid, ask), volume, Quotes(bid, ask, size, size)
-
-
-def within(lower: Integers, upper: Integers, bid: Integers, ask: Integers) -> tuple[Integers, Integers]:
-    """Quotes between the price bands, still at least a tick apart."""
-    ask = np.minimum(ask, upper)
-    bid = np.minimum(np.maximum(bid, lower), ask - 1)
-    return bid, np.maximum(ask, bid + 1)

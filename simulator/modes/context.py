@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TypeVar
 
 from simulator.compiler import compile_plan
+from simulator.market.arrivals.trace import Trace
+from simulator.market.dynamics.replay import Replay
 from simulator.market.recorded import fingerprint
+from simulator.parameters import Parameters
 from simulator.plan import Plan, write_plan
 from simulator.rundir import RunDirectory
 from simulator.schema import Specification
+
+Part = TypeVar("Part", bound=Parameters)
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,23 @@ class Context:
 
 def with_fingerprints(specification: Specification) -> Specification:
     """The specification with the SHA-256 of the recordings that it names: the plan stands for their content, too."""
-    known = {}
-    for name in ("dynamics", "arrivals"):
-        part = getattr(specification, name)
-        if part.kind in {"replay", "trace"} and part.sha256 is None:
-            known[name] = part.model_copy(update={"sha256": fingerprint(part.path)})
-    return specification.model_copy(update=known)
+    model = specification.correlation
+    if model.kind == "factor":
+        factors = {name: getattr(model, name) for name in ("market", "sectors")}
+        known = {name: part.model_copy(update={"dynamics": _fingerprinted(part.dynamics)}) for name, part in factors.items()}
+        model = model.model_copy(update=known)
+    return specification.model_copy(
+        update={
+            "correlation": model,
+            "dynamics": _fingerprinted(specification.dynamics),
+            "arrivals": _fingerprinted(specification.arrivals),
+        }
+    )
+
+
+def _fingerprinted(part: Part) -> Part:
+    is_recording = isinstance(part, (Replay, Trace)) and part.sha256 is None
+    return part.model_copy(update={"sha256": fingerprint(part.path)}) if is_recording else part  # type: ignore[attr-defined]  # asked above
 
 
 def first_instant(plan: Plan) -> int:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
+from simulator.market.hours import TradingHours
 from simulator.market.stream import events_of
 from simulator.modes.context import Context
 from simulator.plan import Plan
@@ -68,7 +69,9 @@ def measure(plan: Plan, settings: Settings) -> Bars:
 
     longer = plan.model_copy(update={"duration": round(settings.duration * 1e6)})
     end = round(settings.duration * 1e9)
-    expected = plan.market.rate * settings.duration
+    session = plan.market.session
+    trading = settings.duration if session is None else TradingHours(session).trading_time_before(end) / 1e9
+    expected = plan.market.rate * trading
     say(
         f"measuring {settings.duration:,.0f} simulated seconds, about {expected:,.0f} events: "
         f"some {max(1, math.ceil(expected / _EVENTS_PER_SECOND))} s"

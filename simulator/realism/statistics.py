@@ -71,4 +71,5 @@ def weibull_shape(gaps: Floats) -> float:
         power = np.exp(c * log)
         return float(np.sum(power * log) / np.sum(power) - 1.0 / c - np.mean(log))
 
-    return float(brentq(excess, 0.01, 100.0))
+    # Gaps that are all alike have no shape.
+    return float(brentq(excess, 0.01, 100.0)) if excess(0.01) < 0.0 < excess(100.0) else float("nan")

@@ -225,7 +225,7 @@ def test_compensator_of_mmpp_given_its_states() -> None:
     arrived = seconds_of(made(MMPP, 30.0, seed=6), 600)
     path = StatePath(MMPP, "A", 6)
     while path._begins[-1] < 600 * NANOSECONDS:
-        path._extend()
+        path._extend(64)
     sums = np.concatenate(([0.0], np.cumsum(path._levels_from * np.diff(path._begins)))) / NANOSECONDS
     exponential(30.0 * np.interp(arrived, path._begins / NANOSECONDS, sums))
 
@@ -233,7 +233,7 @@ def test_compensator_of_mmpp_given_its_states() -> None:
 def test_the_states_of_an_mmpp_stay_exponentially_long() -> None:
     path = StatePath(MMPP, "A", 7)
     for _ in range(200):
-        path._extend()
+        path._extend(64)
     stays, in_burst = np.diff(path._begins) / NANOSECONDS, path._levels_from > 1.0
     assert np.all(in_burst[1:] != in_burst[:-1])
     assert kolmogorov_distance(stays[in_burst] / 1.0) < CRITICAL_DISTANCE

@@ -38,7 +38,9 @@ BASE = datetime(2024, 1, 2, 14, 30, tzinfo=timezone.utc)
 PATIENCE_SECONDS = 90.0
 METRICS = ("avg_price", "volume", "msg_ct")
 NAMES = {field: field for field in sql.FIELDS}
-EVENT_SCHEMA = json.loads((Path(sql.__file__).parent / "event.schema.json").read_text(encoding="utf-8"))
+WHOLE_SCHEMA = json.loads((Path(sql.__file__).parent / "event.schema.json").read_text(encoding="utf-8"))
+# Of a market without quotes and conditions.
+EVENT_SCHEMA = {**WHOLE_SCHEMA, "properties": {field: WHOLE_SCHEMA["properties"][field] for field in sql.FIELDS}}
 PROPERTIES = {
     "spark.app.name": "test",
     "spark.master": "local[2]",

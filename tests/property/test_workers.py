@@ -47,10 +47,14 @@ def test_workers_leave_the_stream_alone(name: str, make_plan: Callable[..., Plan
     assert digest_and_count(plan, 5) == alone
 
 
-def test_a_recording_without_symbols(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["null", "who"])
+def test_a_recording(column: str, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
     recording = tmp_path / "times.csv"
-    recording.write_text("time\n" + "\n".join(f"{number * 0.013:.3f}" for number in range(1500)) + "\n", encoding="utf-8")
-    plan = make_plan("arrivals=trace", f"arrivals.path={recording}", "duration=20", "symbols.count=7")
+    rows = "\n".join(f"{number * 0.013:.3f},SYM00{number % 7}" for number in range(1500))
+    recording.write_text(f"time,who\n{rows}\n", encoding="utf-8")
+    plan = make_plan(
+        "arrivals=trace", f"arrivals.path={recording}", f"arrivals.symbol={column}", "duration=20", "symbols.count=7"
+    )
     assert digest_and_count(plan, 1) == digest_and_count(plan, 5)
 
 

@@ -122,9 +122,8 @@ def test_a_burst_leaves_what_came_before_alone(make_plan: MakePlan) -> None:
     assert burst_[0, before] >= 5 * SECOND
 
 
-def test_no_rate_or_no_time_is_no_burst() -> None:
-    assert burst(Shock(at=1, rate_over=5), 0) is None
-    assert burst(Shock(at=1, rate=5), 0) is None
+def test_a_move_alone_is_no_burst_and_a_rate_of_nothing_is_one() -> None:
+    assert burst(Shock(at=1, move=0.1), 0) is None
     assert burst(Shock(at=1, rate=0, rate_over=2), 7) == (7, 7 + 2 * SECOND, 0.0)
 
 
@@ -133,7 +132,22 @@ def test_no_rate_or_no_time_is_no_burst() -> None:
     [("00:00:00", 0), ("00:10:00", 600), ("100:00:01.5", 360_001.5), (2.5, 2.5), ("00:00:59.000000001", 59.000000001)],
 )
 def test_times_are_seconds_or_a_clock(at: str | float, seconds: float) -> None:
-    assert Shock(at=at).begin == round(seconds * SECOND)
+    assert Shock(at=at, move=0.1).begin == round(seconds * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "needs a move, or a rate with rate_over"),
+        ({"rate": 2}, "needs rate and rate_over together"),
+        ({"rate_over": 2}, "needs a move, or a rate with rate_over"),
+        ({"rate": 2, "rate_over": 1, "over": 3}, "has over or recover without a move"),
+        ({"rate": 2, "rate_over": 1, "target": "SYM001"}, "has a rate for SYM001"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(content: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Shock.model_validate({"at": 1, **content})
 
 
 @pytest.mark.parametrize("at", ["10:00", "00:60:00", "-00:00:01", "noon", "", -1, "1.5"])

@@ -14,7 +14,8 @@ from simulator.seeding import stream, streams
 
 Floats = NDArray[np.float64]
 
-_STATES = 64  # changes of state drawn at once
+_PAIRS = 32  # stays in calm and burst that are drawn at once, at least
+_CYCLES = 500
 _PORTION = 256  # events of a symbol drawn at once, at least
 _LONGEST = 1e17
 
@@ -43,6 +44,7 @@ class StatePath:
         self._stream: Generator = stream(seed, symbol, "arrivals.state")
         self._means = np.array([parameters.calm_duration, parameters.burst_duration]) * NANOSECONDS
         self._levels = np.array(parameters.levels)
+        self._mean_mass = float(self._means[0] * self._levels[0] + self._means[1] * self._levels[1])
         in_burst = self._stream.random() * self._means.sum() < self._means[1]
         self._next = int(in_burst)
         # Where stretches of one state begin in time and operational time, the end of the last one included, and their levels.
@@ -52,8 +54,8 @@ class StatePath:
 
     def times(self, operational: Integers) -> Integers:
         """Times at which the integral of the relative intensity reaches these rising numbers, rounded down; only forward."""
-        while self._masses[-1] <= operational[-1]:
-            self._extend()
+        while (missing := int(operational[-1]) - int(self._masses[-1])) >= 0:
+            self._extend(2 * (_PAIRS + int(missing / self._mean_mass)))
         index = np.searchsorted(self._masses, operational, side="right") - 1
         since = ((operational - self._masses[index]) / self._levels_from[index]).astype(np.int64)
         times: Integers = np.minimum(self._begins[index] + since, self._begins[index + 1] - 1)
@@ -62,10 +64,10 @@ class StatePath:
         self._levels_from = self._levels_from[last:]
         return times
 
-    def _extend(self) -> None:
+    def _extend(self, number: int) -> None:
         """Further stretches; an even number, so that each portion begins in the same state."""
-        states = (np.arange(_STATES) + self._next) & 1
-        stays = np.rint(self._stream.standard_exponential(_STATES) * self._means[states]).astype(np.int64) + 1
+        states = (np.arange(number) + self._next) & 1
+        stays = np.rint(self._stream.standard_exponential(number) * self._means[states]).astype(np.int64) + 1
         masses = np.rint(stays * self._levels[states]).astype(np.int64)
         self._begins = np.concatenate((self._begins, self._begins[-1] + np.cumsum(stays)))
         self._masses = np.concatenate((self._masses, self._masses[-1] + np.cumsum(masses)))
@@ -86,6 +88,8 @@ class MarkovModulatedArrivals(BufferedArrivals):
         self._streams = streams(seed, symbols, "arrivals")
         self._paths = [StatePath(parameters, symbol, seed) for symbol in symbols]
         self._operational = [0] * len(symbols)
+        # Of a symbol that seldom trades: not so far ahead that its states would be most of the work.
+        self._ahead = _CYCLES * (parameters.calm_duration + parameters.burst_duration) * NANOSECONDS
 
     def _draw(self, short: Integers, end: int) -> tuple[Integers, Integers]:
         portions = [self._portion(index, end) for index in short.tolist()]
@@ -94,7 +98,7 @@ class MarkovModulatedArrivals(BufferedArrivals):
     def _portion(self, index: int, end: int) -> Integers:
         gap = self._gaps[index]
         # Not so many that their sum could leave int64, of a symbol that trades once in a lifetime.
-        number = max(min(_PORTION, int(_LONGEST / gap) + 1), int((end - int(self._known[index])) / gap))
+        number = max(min(_PORTION, int(min(_LONGEST, self._ahead) / gap) + 1), int((end - int(self._known[index])) / gap))
         gaps = np.rint(self._streams[index].standard_exponential(number) * gap).astype(np.int64)
         operational = np.cumsum(gaps)
         operational += self._operational[index]

@@ -21,7 +21,7 @@ Integers = NDArray[np.int64]
 Values = Mapping[str, Floats]
 """Parameters by name, each of shape (symbols, columns): one column, or one for each state of a regime."""
 
-PerYear = Annotated[float, Field(ge=0)]
+PerYear = Annotated[float, Field(ge=0, le=1e12)]
 Volatility = Annotated[float, Field(ge=0, le=100)]
 # Beyond it a log price would leave the fixed point within a few steps of the longest grid.
 Drift = Annotated[float, Field(ge=-1e9, le=1e9)]
@@ -34,7 +34,7 @@ class DynamicsParameters(Parameters):
     """The keys that may differ by symbol."""
 
     step: Annotated[float, Field(ge=0.000_001, le=3600)]
-    seconds_per_year: Annotated[float, Field(gt=0)]
+    seconds_per_year: Annotated[float, Field(ge=1e-3, le=1e12)]
     symbols: dict[str, dict[str, float]]
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from simulator.market.dynamics.base import DynamicsParameters, Floats, Latent, Normals, PriceProcess, Values, Volatility
-from simulator.market.exact import each, exponential, fixed_point
+from simulator.market.exact import each, exponential, exponential_less_one, fixed_point
 from simulator.parameters import PerSymbol
 from simulator.seeding import Draws
 
@@ -30,11 +30,11 @@ class OrnsteinUhlenbeck(DynamicsParameters):
 def transition(reversion: Floats, volatility: Floats, dt: float) -> tuple[Floats, Floats]:
     """(phi, s) of the step X' = theta + (X - theta) phi + s Z over `dt` years. Exact in distribution.
 
-    phi = exp(-kappa dt), s = sigma sqrt((1 - phi^2) / (2 kappa)).
+    phi = exp(-kappa dt), s = sigma sqrt((1 - exp(-2 kappa dt)) / (2 kappa)).
     Source: Gillespie, Exact numerical simulation of the Ornstein-Uhlenbeck process, Phys. Rev. E 54 (1996).
     """
     phi = each(exponential, -reversion * dt)
-    return phi, volatility * np.sqrt((1.0 - phi * phi) / (2.0 * reversion))
+    return phi, volatility * np.sqrt(-each(exponential_less_one, -2.0 * reversion * dt) / (2.0 * reversion))
 
 
 @final

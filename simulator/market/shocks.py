@@ -19,6 +19,7 @@ NANOSECONDS = 1_000_000_000
 
 Span = Annotated[float, Field(ge=0, le=3_155_760_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
+_LATEST = 3_155_760_000  # as long as a run can be
 _CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 
 
@@ -36,7 +37,7 @@ class Shock(Parameters):
         rate_over: seconds that the rate stays so.
     """
 
-    at: Annotated[float, Field(le=3_155_760_000)] | str
+    at: float | str
     target: Annotated[str, Field(min_length=1)] = MARKET
     move: Annotated[float, Field(gt=-1, le=100)] = 0.0
     over: Span = 0.0
@@ -50,8 +51,8 @@ class Shock(Parameters):
     def _is_a_time(cls, at: float | str) -> float | str:
         if isinstance(at, str) and not _CLOCK.fullmatch(at):
             raise ValueError('must be seconds from the start, or "HH:MM:SS"')
-        if isinstance(at, (int, float)) and at < 0:
-            raise ValueError("must not be negative")
+        if isinstance(at, (int, float)) and not 0 <= at <= _LATEST:
+            raise ValueError(f"must be 0 to {_LATEST:g} seconds from the start")
         return at
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from simulator.market.exact import FRACTION_BITS, fixed_point, logarithm
 from simulator.market.prices import Prices

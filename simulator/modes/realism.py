@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from simulator.modes.context import Context
 from simulator.plan import Plan
 from simulator.report.terminal import say
 from simulator.rundir import write_json
+from simulator.schema import Realism
 
 if TYPE_CHECKING:
     from simulator.realism.bars import Bars
@@ -27,26 +28,15 @@ _EVENTS_PER_SECOND = 3_000_000
 _PIPE_WIDTH = 150
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The section `realism` of the configuration.
-
-    Attributes:
-        duration: simulated seconds to measure; the default is five sessions of 6.5 hours.
-    """
-
-    duration: float = 5 * 23_400.0
-
-
 def run(context: Context) -> int:
     """Measure, print the table, write `realism.json` and `realism.svg`; 1 if a gate fails."""
-    settings = Settings(duration=context.specification.realism.duration)
+    settings = context.specification.realism
     # The measured span is compiled, not cut: opening hours are part of a plan, and plan.json is what was measured.
     longer = Context(context.specification.model_copy(update={"duration": settings.duration}), context.directory)
     return report(longer.compile(), settings, context)
 
 
-def report(plan: Plan, settings: Settings, context: Context) -> int:
+def report(plan: Plan, settings: Realism, context: Context) -> int:
     """The same, of a plan and settings at hand."""
     from simulator.realism.gates import judge  # noqa: PLC0415  # scipy is for this mode only
 
@@ -63,7 +53,7 @@ def report(plan: Plan, settings: Settings, context: Context) -> int:
     return EXIT_OK if all(verdict.passed for verdict in verdicts) else EXIT_MISMATCH
 
 
-def measure(plan: Plan, settings: Settings) -> Bars:
+def measure(plan: Plan, settings: Realism) -> Bars:
     """The bars of the plan's market over the settings' duration, with a progress line where a person watches."""
     from simulator.realism.bars import BarBuilder  # noqa: PLC0415  # light, but only this mode needs it
 
@@ -93,12 +83,12 @@ def measure(plan: Plan, settings: Settings) -> Bars:
     return builder.bars(end)
 
 
-def content(plan: Plan, settings: Settings, bars: Bars, verdicts: list[Verdict]) -> dict[str, Any]:
+def content(plan: Plan, settings: Realism, bars: Bars, verdicts: list[Verdict]) -> dict[str, Any]:
     """What `realism.json` holds; null stands for what could not be measured."""
     return {
         "plan": plan.hash,
         "seed": plan.seed,
-        "settings": asdict(settings),
+        "settings": settings.model_dump(),
         "symbols": int(bars.price.shape[0]),
         "minutes": int(bars.price.shape[1]),
         "sessions": int(bars.session[-1]) + 1 if bars.session.size else 0,

@@ -24,7 +24,7 @@ from simulator.errors import EXIT_MISMATCH, EXIT_OK
 from simulator.market.events import Events, Quotes
 from simulator.modes import realism
 from simulator.modes.context import Context
-from simulator.modes.realism import Settings, measure
+from simulator.modes.realism import measure
 from simulator.plan import Plan, read_plan
 from simulator.realism import facts, gates
 from simulator.realism.bars import MINUTE, BarBuilder, Bars
@@ -40,7 +40,7 @@ from simulator.realism.facts import (
 )
 from simulator.realism.statistics import Estimate, mean_over_time, minute_of_session, weibull_shape
 from simulator.rundir import RunDirectory
-from simulator.schema import Specification
+from simulator.schema import Realism, Specification
 
 Floats = NDArray[np.float64]
 MakePlan = Callable[..., Plan]
@@ -280,7 +280,7 @@ def test_how_a_stream_is_cut_into_blocks_does_not_change_its_bars(make_plan: Mak
 
 def test_geometric_brownian_motion_with_poisson_arrivals_fails(make_plan: MakePlan) -> None:
     plan = make_plan("symbols.count=5", "rate=10", "dynamics=gbm", "arrivals=poisson", "seed=3")
-    found = {verdict.fact.name: verdict for verdict in gates.judge(measure(plan, Settings(duration=23_400)))}
+    found = {verdict.fact.name: verdict for verdict in gates.judge(measure(plan, Realism(duration=23_400)))}
     assert found["no autocorrelation"].passed
     for name in ("heavy tails", "tail index", "volatility clustering", "interarrivals"):
         assert not found[name].passed, name
@@ -327,14 +327,14 @@ def test_the_mode_writes_its_figures_and_says_by_its_exit_code_whether_the_gates
     if bars is not None:
         monkeypatch.setattr(realism, "measure", lambda _plan, _settings: bars())
     plan = context.compile()
-    assert realism.report(plan, Settings(duration=3600), context) == code
+    assert realism.report(plan, Realism(duration=3600), context) == code
     content = json.loads((tmp_path / "realism.json").read_text(encoding="utf-8"))
     assert content["status"] == ("pass" if code == EXIT_OK else "fail")
     assert content["settings"] == {"duration": 3600}
     assert [row["name"] for row in content["facts"]] == list(gates.GATES)
     drawing = (tmp_path / "realism.svg").read_text(encoding="utf-8")
     assert drawing.startswith("<?xml")
-    assert realism.report(plan, Settings(duration=3600), context) == code
+    assert realism.report(plan, Realism(duration=3600), context) == code
     assert (tmp_path / "realism.svg").read_text(encoding="utf-8") == drawing
     assert ("7 of 7 gates pass" in capsys.readouterr().out) == (code == EXIT_OK)
 
@@ -354,7 +354,7 @@ def test_the_plan_that_is_written_is_the_one_that_was_measured(
 def test_a_market_too_short_to_measure_fails_and_does_not_break(make_plan: MakePlan) -> None:
     plan = make_plan("symbols.count=2", "rate=2")
     for duration in (30, 200):
-        assert not any(verdict.passed for verdict in gates.judge(measure(plan, Settings(duration=duration))))
+        assert not any(verdict.passed for verdict in gates.judge(measure(plan, Realism(duration=duration))))
 
 
 def test_the_mode_brings_in_scipy_and_matplotlib_only_when_it_runs() -> None:

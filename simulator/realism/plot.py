@@ -60,5 +60,7 @@ def _slopes(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
     lags, level = np.array([x for x, _ in points]), points[0][1]
     for slope, dashes in zip(CLUSTERING_SLOPES, ("--", ":"), strict=True):
         axes.plot(lags, level * (lags / lags[0]) ** slope, linestyle=dashes, color="grey", label=f"slope {slope:g}")
-    axes.set(xscale="log", yscale="log")
+    # A logarithmic axis needs a positive value; a span too short to measure has none.
+    if any((np.asarray(line.get_ydata(), dtype=float) > 0).any() for line in axes.lines):
+        axes.set(xscale="log", yscale="log")
     axes.legend()

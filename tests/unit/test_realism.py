@@ -362,3 +362,11 @@ def test_the_mode_brings_in_scipy_and_matplotlib_only_when_it_runs() -> None:
 
     code = "import sys, simulator.modes.realism; sys.exit(any(m in sys.modules for m in ('scipy', 'matplotlib', 'pandas')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_span_too_short_to_measure_is_drawn_all_the_same(
+    tmp_path: Path, make_specification: Callable[..., Specification]
+) -> None:
+    context = Context(make_specification("symbols.count=5", "rate=20", "realism.duration=600"), RunDirectory(tmp_path))
+    assert realism.run(context) == EXIT_MISMATCH
+    assert (tmp_path / "realism.svg").stat().st_size > 1000

@@ -31,7 +31,7 @@ def generate_and_encode(plan: Plan) -> int:
 def ours(plan: Plan, servers: str) -> int:
     """The producer runtime: model, digest, encoding, delivery, acknowledgement of every event."""
     sink = KafkaSink(plan, plan.clock.start or 0, servers)
-    outcome = Producer(plan, sink, WallClock()).run(StopRequest(), lambda _: None)
+    outcome = Producer(plan, plan.clock.start or 0, sink, WallClock()).run(StopRequest(), lambda _: None)
     return outcome.progress.acked
 
 

@@ -195,6 +195,48 @@ def check_output(specification: Specification) -> list[str]:
     return faults
 
 
+def check_faults(specification: Specification) -> list[str]:
+    """Faults name symbols, partitions and fields of this run, and go where it can be known what became of each record."""
+    faults, sink = specification.faults, specification.sink
+    known = symbol_names(specification.symbols)
+    found = [
+        f"faults.{name}.symbols: {show(symbol)} is no symbol{suggestion(symbol, known)}"
+        for name, parameters in faults.active.items()
+        for symbol in parameters.symbols
+        if symbol not in known
+    ]
+    if faults.aim != "none" and specification.window.kind == "session":
+        found.append(f"faults.aim={faults.aim}: needs windows with fixed edges, window.kind=sliding or tumbling")
+    if faults.any and sink.kind == "kafka" and not sink.idempotence:
+        found.append("sink.idempotence=false: must be true with faults, or a retry could add some of its own")
+    return found + _payload_faults(specification) + _stall_faults(specification)
+
+
+def _payload_faults(specification: Specification) -> list[str]:
+    faults, sink, found = specification.faults, specification.sink, []
+    if sink.kind == "file" and sink.format == "parquet":
+        of_bytes = [name for name in ("corrupt", "drift") if name in faults.active]
+        found += [f"faults.{name}: needs JSON, and sink.format=parquet has typed columns" for name in of_bytes]
+    has_quotes = specification.quotes.kind != "none" and specification.quotes.publish
+    if faults.bad_tick is not None and faults.bad_tick.crossed > 0 and not has_quotes:
+        found.append(f"faults.bad_tick.crossed={faults.bad_tick.crossed:g}: must be 0 without quotes; take quotes=bid_ask")
+    fields = {name.lower() for name in specification.event.names.model_dump().values()}
+    if faults.drift is not None and faults.drift.name.lower() in fields:
+        found.append(f"faults.drift.name={faults.drift.name}: is a field of the event already")
+    return found
+
+
+def _stall_faults(specification: Specification) -> list[str]:
+    stall, sink = specification.faults.stall, specification.sink
+    if stall is None or stall.partition is None:
+        return []
+    if sink.kind != "kafka":
+        return [f"faults.stall.partition={stall.partition}: needs sink.kind=kafka; null is for all"]
+    if stall.partition >= sink.partitions:
+        return [f"faults.stall.partition={stall.partition}: must be less than sink.partitions={sink.partitions}"]
+    return []
+
+
 def check_halts(specification: Specification) -> list[str]:
     """Spans of halts are whole steps of the grid, or they would be others than was asked for."""
     halts, step = specification.halts, specification.dynamics.step
@@ -217,6 +259,7 @@ CHECKS = (
     check_dynamics,
     check_arrivals,
     check_halts,
+    check_faults,
     check_targets,
     check_mode,
     check_output,

@@ -103,6 +103,11 @@ def _decimals(tick: float) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
+def declare_faults(specification: Specification, _: Sections) -> Sections:
+    """What goes wrong on the way: as declared."""
+    return specification.faults.model_dump()
+
+
 def set_clock(specification: Specification, _: Sections) -> Sections:
     """The pace, and the first instant where it is fixed."""
     clock = specification.clock
@@ -118,6 +123,8 @@ def describe_event(specification: Specification, _: Sections) -> Sections:
     if "condition" in names:
         properties["volume"]["minimum"] = 0
         properties["condition"]["enum"] = list(LABELS.values())
+    if specification.faults.correction is not None:
+        properties["volume"]["minimum"] = 0  # a cancelled trade
     if event.time_format != "rfc3339":
         unit = "microseconds" if event.time_format == "epoch_micros" else "milliseconds"
         properties["event_time"] = {"type": "integer", "description": f"when it was traded: {unit} since 1970, UTC"}
@@ -316,6 +323,7 @@ def _output(specification: Specification) -> Sections:
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("duration", set_duration),
     ("market", list_symbols),
+    ("faults", declare_faults),
     ("clock", set_clock),
     ("event", describe_event),
     ("sink", route_events),

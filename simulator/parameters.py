@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -36,3 +37,28 @@ PerSymbol = Annotated[
     Discriminator(lambda value: "drawn" if isinstance(value, dict) else "number"),
 ]
 """One number for all symbols, or `{uniform: [low, high]}`: each symbol draws its own from [low, high)."""
+
+
+_LATEST = 3_155_760_000  # as long as a run can be
+_CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
+
+
+def _is_a_time(moment: float | str) -> float | str:
+    if isinstance(moment, str) and not _CLOCK.fullmatch(moment):
+        raise ValueError('must be seconds from the start, or "HH:MM:SS"')
+    if isinstance(moment, (int, float)) and not 0 <= moment <= _LATEST:
+        raise ValueError(f"must be 0 to {_LATEST:g} seconds from the start")
+    return moment
+
+
+Moment = Annotated[float | str, AfterValidator(_is_a_time)]
+"""A time from the start of the market: seconds, or "HH:MM:SS"."""
+
+
+def nanoseconds(moment: float | str) -> int:
+    """A moment in nanoseconds from the start."""
+    if isinstance(moment, str):
+        match = _CLOCK.fullmatch(moment)
+        hours, minutes, seconds = match.groups() if match else ("0", "0", "0")
+        return (int(hours) * 3600 + int(minutes) * 60) * 1_000_000_000 + round(float(seconds) * 1e9)
+    return round(moment * 1e9)

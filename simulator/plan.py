@@ -16,6 +16,7 @@ import jsonschema
 from pydantic import Field
 
 from simulator.errors import BadConfigError
+from simulator.faults.model import Faults
 from simulator.market.arrivals import Arrivals
 from simulator.market.correlation import Correlation
 from simulator.market.dynamics import Dynamics
@@ -173,6 +174,7 @@ class Plan(Parameters):
     seed: int
     duration: int | None = Field(description="simulated microseconds; null: without end")
     market: MarketPlan
+    faults: Faults = Field(description="what goes wrong between the market and the reader")
     clock: ClockPlan
     event: EventPlan
     sink: SinkPlan

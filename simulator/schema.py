@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from simulator.diagnosis import describe, suggestion
 from simulator.errors import BadConfigError
+from simulator.faults.model import Faults
 from simulator.market.arrivals import Arrivals
 from simulator.market.correlation import Correlation
 from simulator.market.dynamics import Dynamics
@@ -301,6 +302,7 @@ class Specification(Parameters):
     session: Annotated[Session, Field(discriminator="kind")]
     halts: Annotated[Halting, Field(discriminator="kind")]
     shocks: list[Shock]
+    faults: Faults
     clock: Clock
     event: Event
     broker: Annotated[EmbeddedBroker | ExternalBroker, Field(discriminator="kind")]

@@ -6,6 +6,7 @@ import hashlib
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.market.events import Events
 
@@ -23,14 +24,15 @@ class StreamDigest:
         self._symbols = symbols
         self._chains = [hashlib.sha256() for _ in symbols]
 
-    def update(self, events: Events) -> None:
-        """Add a block of events."""
+    def update(self, events: Events, *further: NDArray[np.int64]) -> None:
+        """Add a block of events, with further columns at the end of each row."""
         by_symbol = np.argsort(events.symbol, kind="stable")
         columns = [events.seq, events.time, events.price, events.volume]
         if events.quotes is not None:
             columns += [events.quotes.bid, events.quotes.ask, events.quotes.bid_size, events.quotes.ask_size]
         if events.condition is not None:
             columns.append(events.condition.astype(np.int64))
+        columns += further
         rows = np.stack([column[by_symbol] for column in columns], axis=1).astype("<i8", copy=False)
         ends = np.cumsum(np.bincount(events.symbol, minlength=len(self._chains))).tolist()
         start = 0

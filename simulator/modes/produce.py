@@ -56,12 +56,12 @@ def produce(
     """
     start = first_instant(plan)
     sink = open_sink(plan, start, servers, context.directory.path)
-    producer = Producer(plan, sink, WallClock())
+    producer = Producer(plan, start, sink, WallClock())
 
     def note(status: str, progress: Progress, digest: str | None) -> None:
         kafka = getattr(context.specification.broker, "version", None) if servers else None
         content = manifest(plan, start=start, status=status, progress=progress, digest=digest, kafka=kafka)
-        write_json(content, context.directory.manifest)
+        write_json({**content, "deliveries": sink.deliveries.runs}, context.directory.manifest)
 
     note("running", producer.progress, None)
     try:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
+from simulator.faults.digest import RecordDigest
+from simulator.faults.stream import records_of
 from simulator.manifest import package_versions
-from simulator.market.digest import StreamDigest
-from simulator.market.stream import events_of
 from simulator.modes.context import Context
 from simulator.modes.verify import finished_manifest
 from simulator.plan import Plan, read_plan
@@ -19,7 +19,7 @@ def run(context: Context) -> int:
     """Say whether the stream is the same, and if not, which versions differ."""
     finished = RunDirectory(Path(context.specification.run or ""))
     plan, manifest = read_plan(finished.plan), finished_manifest(finished)
-    digest = digest_of(plan, manifest["counts"]["generated"])
+    digest = digest_of(plan, manifest["start"], manifest["counts"]["generated"])
     if digest == manifest["stream_digest"]:
         sys.stdout.write(f"digest   {digest}\nreproduced\n")
         return EXIT_OK
@@ -32,12 +32,13 @@ def run(context: Context) -> int:
     return EXIT_MISMATCH
 
 
-def digest_of(plan: Plan, count: int) -> str:
-    """The digest of the first `count` events of a plan."""
-    digest = StreamDigest([symbol.name for symbol in plan.market.symbols])
-    for events in events_of(plan):
-        digest.update(events.rows(0, count))
-        count -= min(count, len(events))
+def digest_of(plan: Plan, start: int, count: int) -> str:
+    """The digest of the first `count` records of a plan."""
+    digest = RecordDigest(plan)
+    for block in records_of(plan, start):
+        records = block.present.take(slice(0, count))
+        digest.add(records)
+        count -= len(records)
         if count == 0:
             break
     return digest.hexdigest()

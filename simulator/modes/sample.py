@@ -1,4 +1,4 @@
-"""`mode=sample`: the first events as JSON lines on stdout, each validated against the event's JSON Schema."""
+"""`mode=sample`: the first events as JSON lines on stdout, each validated against its schema unless a fault damaged it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 
 import jsonschema
 
-from simulator.encode.json import encode
+from simulator.encode.payload import Payloads
 from simulator.errors import EXIT_OK
-from simulator.market.stream import events_of
+from simulator.faults.stream import records_of
 from simulator.modes.context import Context, first_instant
 
 
@@ -19,12 +19,15 @@ def run(context: Context) -> int:
     plan = context.compile()
     validator = jsonschema.Draft202012Validator(plan.event.json_schema)
     start, left = first_instant(plan), context.specification.events
+    payloads = Payloads(plan, start)
     try:
-        for events in events_of(plan, min(left, 10_000)):
-            for line in encode(events.rows(0, left), plan, start):
-                validator.validate(json.loads(line))
+        for block in records_of(plan, start, min(left, 10_000)):
+            records = block.present.take(slice(0, left))
+            for line, damage in zip(payloads.lines(records), records.damage.tolist(), strict=True):
+                if not damage:
+                    validator.validate(json.loads(line))
                 sys.stdout.buffer.write(line + b"\n")
-            left -= min(left, len(events))
+            left -= len(records)
             if left == 0:
                 break
         sys.stdout.buffer.flush()

@@ -11,8 +11,8 @@ from typing import Any, final
 import polars as pl
 
 from simulator.encode.frame import payload_frame
-from simulator.encode.json import encode
-from simulator.market.events import Events
+from simulator.encode.payload import Payloads
+from simulator.faults.records import Records
 from simulator.plan import Plan
 from simulator.produce.sink import Sink
 
@@ -27,6 +27,7 @@ class FileSink(Sink):
 
     def __init__(self, plan: Plan, start: int, directory: Path) -> None:
         """Write below `directory`; `start` is the market's first instant, microseconds since 1970."""
+        super().__init__()
         self._plan, self._start = plan, start
         self._span = (plan.sink.file_span or 1) * 1000
         self._folder = directory / (plan.sink.path or "events")
@@ -34,10 +35,10 @@ class FileSink(Sink):
         self._number = 0
         self._pieces: list[Sequence[Any]] = []
 
-    def send(self, events: Events, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
+    def send(self, records: Records, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
         position = 0
-        spans = events.time // self._span
-        while position < len(events):
+        spans = records.sent // self._span
+        while position < len(records):
             number = int(spans[position])
             if number != self._number:
                 self.flush()
@@ -61,6 +62,7 @@ class FileSink(Sink):
         part.replace(final_path)
         self._pieces = []
         self.acked += count
+        self.deliveries.add(final_path.name, 0, count)
 
     @abstractmethod
     def _write(self, path: Path, pieces: list[Sequence[Any]]) -> None:
@@ -77,8 +79,13 @@ class NdjsonSink(FileSink):
 
     suffix = "ndjson"
 
-    def encode(self, events: Events) -> list[bytes]:  # noqa: D102  # inherited
-        return encode(events, self._plan, self._start)
+    def __init__(self, plan: Plan, start: int, directory: Path) -> None:
+        """As every file sink."""
+        super().__init__(plan, start, directory)
+        self._payloads = Payloads(plan, start)
+
+    def encode(self, records: Records) -> list[bytes]:  # noqa: D102  # inherited
+        return self._payloads.lines(records)
 
     def _write(self, path: Path, pieces: list[Sequence[Any]]) -> None:
         with path.open("wb") as handle:
@@ -91,8 +98,8 @@ class ParquetSink(FileSink):
 
     suffix = "parquet"
 
-    def encode(self, events: Events) -> Sequence[Any]:  # noqa: D102  # inherited
-        frame: Sequence[Any] = payload_frame(events, self._plan, self._start)  # type: ignore[assignment]  # rows can be sliced
+    def encode(self, records: Records) -> Sequence[Any]:  # noqa: D102  # inherited
+        frame: Sequence[Any] = payload_frame(records.events, self._plan, self._start)  # type: ignore[assignment]  # rows can be sliced
         return frame
 
     def _write(self, path: Path, pieces: list[Any]) -> None:

@@ -8,9 +8,9 @@ from typing import Any, final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from simulator.encode.json import encode
+from simulator.encode.payload import Payloads
 from simulator.errors import DeliveryError
-from simulator.market.events import Events
+from simulator.faults.records import Records
 from simulator.plan import Plan
 from simulator.produce.sink import Sink
 
@@ -26,20 +26,22 @@ class KafkaSink(Sink):
 
     def __init__(self, plan: Plan, start: int, bootstrap_servers: str) -> None:
         """Connect lazily; `start` is the market's first instant, microseconds since 1970."""
+        super().__init__()
         client: dict[str, Any] = {**_QUEUE, **plan.sink.client, "bootstrap.servers": bootstrap_servers}
         self._producer = Producer(client, logger=_LOG)
         self._topic = plan.sink.topic or ""
         self._timeout = float(plan.sink.client.get("delivery.timeout.ms", 120_000)) / 1000.0
-        self._plan, self._start = plan, start
+        self._payloads = Payloads(plan, start)
         self._keys = [symbol.name.encode() for symbol in plan.market.symbols]
         self._error: str | None = None
 
-    def encode(self, events: Events) -> list[dict[str, bytes]]:  # noqa: D102  # inherited
+    def encode(self, records: Records) -> list[dict[str, bytes | None]]:  # noqa: D102  # inherited
         keys = self._keys
-        values = encode(events, self._plan, self._start)
-        return [{"value": value, "key": keys[symbol]} for value, symbol in zip(values, events.symbol.tolist(), strict=True)]
+        values = self._payloads.of(records)
+        symbols = records.events.symbol.tolist()
+        return [{"value": value, "key": keys[symbol]} for value, symbol in zip(values, symbols, strict=True)]
 
-    def send(self, events: Events, items: Sequence[Any]) -> None:  # noqa: ARG002, D102  # inherited
+    def send(self, records: Records, items: Sequence[Any]) -> None:  # noqa: ARG002, D102  # inherited
         waiting = list(items)
         while waiting:
             self._raise_latched()
@@ -58,9 +60,10 @@ class KafkaSink(Sink):
                 raise DeliveryError(f"topic {self._topic}: {error.str()}")
         return left
 
-    def _delivered(self, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002  # librdkafka's signature
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self.acked += 1
+            self.deliveries.add(message.partition() or 0, message.offset() or 0)
         else:
             self.failed += 1
             self._error = self._error or error.str()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, final
 
-from simulator.encode.json import encode
-from simulator.market.events import Events
+from simulator.encode.payload import Payloads
+from simulator.faults.records import Records
 from simulator.plan import Plan
 from simulator.produce.sink import Sink
 
@@ -17,16 +17,17 @@ class MemorySink(Sink):
 
     def __init__(self, plan: Plan, start: int) -> None:
         """`start` is the market's first instant, microseconds since 1970."""
-        self._plan, self._start = plan, start
+        super().__init__()
+        self._payloads = Payloads(plan, start)
         self.lines: list[bytes] = []
         self.flushes = 0
 
-    def encode(self, events: Events) -> list[bytes]:  # noqa: D102  # inherited
-        return encode(events, self._plan, self._start)
+    def encode(self, records: Records) -> list[bytes]:  # noqa: D102  # inherited
+        return self._payloads.lines(records)
 
-    def send(self, events: Events, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
+    def send(self, records: Records, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
         self.lines.extend(items)
-        self.acked += len(events)
+        self.acked += len(records)
 
     def flush(self) -> None:  # noqa: D102  # inherited
         self.flushes += 1

@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulator.market.digest import StreamDigest
-from simulator.market.events import Events
-from simulator.market.stream import events_of
+from simulator.faults.digest import RecordDigest
+from simulator.faults.records import Records
+from simulator.faults.stream import records_of
 from simulator.plan import Plan
 from simulator.produce.clock import Clock
 from simulator.produce.pacing import pace
 from simulator.produce.signals import StopRequest
 from simulator.produce.sink import Sink
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ class Producer:
     far that a reader's watermark would call the other's events late.
     """
 
-    def __init__(self, plan: Plan, sink: Sink, clock: Clock, block_events: int | None = None) -> None:
-        self._plan, self._sink, self._clock = plan, sink, clock
+    def __init__(self, plan: Plan, start: int, sink: Sink, clock: Clock, block_events: int | None = None) -> None:
+        self._plan, self._start, self._sink, self._clock = plan, start, sink, clock
         self._block_events = block_events
-        self._digest = StreamDigest([symbol.name for symbol in plan.market.symbols])
+        self._digest = RecordDigest(plan)
         self._skew = None if plan.sink.skew is None else plan.sink.skew * 1000
         self._arrived_before = 0
         self._progress = Progress()
@@ -86,41 +89,41 @@ class Producer:
         """
         self._pace = pace(self._plan.clock.speed, self._clock)
         self._origin = self._clock.now()
-        for events in events_of(self._plan, self._block_events):
-            self._send(events, stop, report)
+        for records in records_of(self._plan, self._start, self._block_events):
+            self._send(records.present, stop, report)
             if stop.requested:
                 break
         self._sink.flush()
         self._note(None, report)
         return Outcome(self.progress, self._digest.hexdigest(), stop.requested)
 
-    def _send(self, events: Events, stop: StopRequest, report: Callable[[Progress], None]) -> None:
-        items = self._sink.encode(events)
+    def _send(self, records: Records, stop: StopRequest, report: Callable[[Progress], None]) -> None:
+        items = self._sink.encode(records)
         position = 0
-        while position < len(events) and not stop.requested:
-            due = self._pace.due(events.time, position)
-            due = self._within_skew(events, position, due)
+        while position < len(records) and not stop.requested:
+            due = self._pace.due(records.sent, position)
+            due = self._within_skew(records.sent, position, due)
             if due > position:
-                self._sink.send(events.rows(position, due), items[position:due])
+                self._sink.send(records.take(slice(position, due)), items[position:due])
                 self._progress = replace(self._progress, generated=self._progress.generated + due - position)
             self._sink.poll()
-            # Only what was just sent has a lag; while the next event is waited for, the last one's does not grow.
-            self._note(events.rows(position, due), report)
+            # Only what was just sent has a lag; while the next record is waited for, the last one's does not grow.
+            self._note(records.sent[position:due], report)
             position = due
-        self._digest.update(events.rows(0, position))
+        self._digest.add(records.take(slice(0, position)))
 
-    def _within_skew(self, events: Events, position: int, due: int) -> int:
-        if self._skew is None or due == position or int(events.time[due - 1]) - self._arrived_before <= self._skew:
+    def _within_skew(self, sent: Integers, position: int, due: int) -> int:
+        if self._skew is None or due == position or int(sent[due - 1]) - self._arrived_before <= self._skew:
             return due
-        if int(events.time[position]) - self._arrived_before > self._skew:
+        if int(sent[position]) - self._arrived_before > self._skew:
             self._sink.flush()
-            self._arrived_before = int(events.time[position])
-        return int(np.searchsorted(events.time[:due], self._arrived_before + self._skew, side="right"))
+            self._arrived_before = int(sent[position])
+        return int(np.searchsorted(sent[:due], self._arrived_before + self._skew, side="right"))
 
-    def _note(self, sent: Events | None, report: Callable[[Progress], None]) -> None:
+    def _note(self, sent: Integers | None, report: Callable[[Progress], None]) -> None:
         self._progress = replace(self._progress, elapsed=(self._clock.now() - self._origin) / 1e9)
-        if sent:
-            last = int(sent.time[-1])
+        if sent is not None and sent.size:
+            last = int(sent[-1])
             lag = self._pace.lag(last) / 1e9
             largest = max(lag, self._progress.largest_lag)
             self._progress = replace(self._progress, market_time=last / 1e9, lag=lag, largest_lag=largest)

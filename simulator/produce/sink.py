@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from simulator.market.events import Events
+from simulator.faults.records import Records
+from simulator.produce.deliveries import Deliveries
 
 
 class Sink(ABC):
@@ -17,13 +18,16 @@ class Sink(ABC):
     failed: int = 0
     """Events that are known not to have arrived."""
 
-    @abstractmethod
-    def encode(self, events: Events) -> Sequence[Any]:
-        """The events in the form that `send` takes, one item each."""
+    def __init__(self) -> None:
+        self.deliveries = Deliveries()
 
     @abstractmethod
-    def send(self, events: Events, items: Sequence[Any]) -> None:
-        """Hand over events and their encoded items; waits while the sink is full.
+    def encode(self, records: Records) -> Sequence[Any]:
+        """The records in the form that `send` takes, one item each."""
+
+    @abstractmethod
+    def send(self, records: Records, items: Sequence[Any]) -> None:
+        """Hand over records and their encoded items; waits while the sink is full.
 
         Raises:
             DeliveryError: an event handed over before is known not to have arrived.

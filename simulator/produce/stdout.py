@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, final
 
-from simulator.encode.json import encode
-from simulator.market.events import Events
+from simulator.encode.payload import Payloads
+from simulator.faults.records import Records
 from simulator.plan import Plan
 from simulator.produce.sink import Sink
 
@@ -18,15 +18,16 @@ class StdoutSink(Sink):
 
     def __init__(self, plan: Plan, start: int) -> None:
         """`start` is the market's first instant, microseconds since 1970."""
-        self._plan, self._start = plan, start
+        super().__init__()
+        self._payloads = Payloads(plan, start)
 
-    def encode(self, events: Events) -> list[bytes]:  # noqa: D102  # inherited
-        return encode(events, self._plan, self._start)
+    def encode(self, records: Records) -> list[bytes]:  # noqa: D102  # inherited
+        return self._payloads.lines(records)
 
-    def send(self, events: Events, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
+    def send(self, records: Records, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
         sys.stdout.buffer.writelines(line + b"\n" for line in items)
         sys.stdout.buffer.flush()
-        self.acked += len(events)
+        self.acked += len(records)
 
     def flush(self) -> None:  # noqa: D102  # inherited
         sys.stdout.buffer.flush()

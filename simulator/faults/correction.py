@@ -1,0 +1,53 @@
+"""Corrections: a trade is reported once more, with another price or as cancelled, under the same `seq` and time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, final
+
+import numpy as np
+from pydantic import Field
+
+from simulator.faults.base import Fault, FaultParameters, Setting, Share
+from simulator.faults.copies import with_copies
+from simulator.faults.delays import Delay
+from simulator.faults.records import Records
+
+
+class CorrectionParameters(FaultParameters):
+    """`conf/faults/correction.yaml`."""
+
+    delay: Delay
+    cancel: Share
+    move: Annotated[float, Field(gt=0, lt=1)]
+
+
+@final
+class Correction(Fault):
+    """Puts a second report of a trade beside the first: cancelled (volume 0), or with a price that is off by up to `move`.
+
+    Whoever takes the first report of a (symbol, seq) has the trade as it was; whoever takes the last, as corrected; whoever
+    counts both, counts twice. Status events are not corrected.
+    """
+
+    def __init__(self, name: str, number: int, parameters: CorrectionParameters, setting: Setting) -> None:
+        super().__init__(name, number, parameters, setting)
+        self._parameters = parameters
+        self._draw_delay, self._draw_cancel, self._draw_move = (self.chance(what) for what in ("delay", "cancel", "move"))
+
+    def apply(self, records: Records) -> Records:  # noqa: D102  # inherited
+        hit = self.hits(records) & (records.events.volume > 0)
+        firsts = records.take(hit)
+        events = firsts.events
+        cancelled = self._draw_cancel.below(firsts, self._parameters.cancel)
+        shift = np.rint((2.0 * self._draw_move.uniform(firsts) - 1.0) * self._parameters.move * events.price).astype(np.int64)
+        shift = np.where(shift == 0, 1, shift)  # a correction corrects something
+        price = np.where(cancelled, events.price, np.maximum(events.price + shift, 1))
+        seconds = replace(
+            firsts,
+            events=replace(events, price=price, volume=np.where(cancelled, 0, events.volume)),
+            sent=firsts.sent + self._parameters.delay.nanoseconds(self._draw_delay.uniform(firsts)),
+            copy=firsts.copy + np.uint8(2),
+            faults=np.full(len(firsts), 1 << self.number, dtype=np.uint32),
+        )
+        return with_copies(records, hit, seconds)

@@ -1,0 +1,35 @@
+"""The digest of what was sent: that of the market's events, and with faults also when each was sent and in what form."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from simulator.faults.records import Records
+from simulator.market.digest import StreamDigest
+from simulator.plan import Plan
+
+
+@final
+class RecordDigest:
+    """A `StreamDigest` in the order of sending; with faults (sent, copy, damage) follow in each row.
+
+    Without faults a record is its event, and the digest is that of the market's stream. Records that are never sent do not count.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._digest = StreamDigest([symbol.name for symbol in plan.market.symbols])
+        self._has_faults = plan.faults.any
+
+    def add(self, records: Records) -> None:
+        """Add a block of records."""
+        if not self._has_faults:
+            self._digest.update(records.events)
+            return
+        sent = records.present
+        self._digest.update(sent.events, sent.sent, sent.copy.astype(np.int64), sent.damage.astype(np.int64))
+
+    def hexdigest(self) -> str:
+        """The digest of all that was added."""
+        return self._digest.hexdigest()

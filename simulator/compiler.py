@@ -179,6 +179,7 @@ def declare_answers(specification: Specification, _: Sections) -> Sections:
     slide = microseconds(window.slide) if window.kind == "sliding" else size
     return {
         "window": {"kind": window.kind, "size": size, "slide": slide, "watermark": microseconds(window.watermark)},
+        "deduplicate": window.deduplicate,
         "output_mode": specification.output.mode,
         "metrics": specification.metrics.names,
     }

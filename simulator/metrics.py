@@ -33,13 +33,16 @@ class Metric:
 
 _PRICE, _VOLUME, _SEQ = pl.col("price"), pl.col("volume"), pl.col("seq")
 
+# Cancelled trades have no volume: a window of none but those has no such price.
+_VWAP = pl.when(_VOLUME.sum() != 0).then((_PRICE * _VOLUME).sum() / _VOLUME.sum())
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("avg_price", "avg(price)", _PRICE.mean(), exact=False),
         Metric("volume", "sum(volume)", _VOLUME.sum(), exact=True),
         Metric("msg_ct", "count(*)", pl.len().cast(pl.Int64), exact=True),
-        Metric("vwap", "sum(price * volume) / sum(volume)", (_PRICE * _VOLUME).sum() / _VOLUME.sum(), exact=False),
+        Metric("vwap", "try_divide(sum(price * volume), sum(volume))", _VWAP, exact=False),
         Metric("open", "min_by(price, seq)", _PRICE.sort_by(_SEQ).first(), exact=True),
         Metric("high", "max(price)", _PRICE.max(), exact=True),
         Metric("low", "min(price)", _PRICE.min(), exact=True),

@@ -162,6 +162,7 @@ class AnswersPlan(Parameters):
     """What the result is compared with."""
 
     window: WindowPlan
+    deduplicate: bool = Field(description="whether further reports of a (symbol, seq) are dropped")
     output_mode: Literal["update", "append"]
     metrics: list[str]
 

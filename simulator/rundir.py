@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,31 @@ class RunDirectory:
         return self.path / "batches"
 
     @property
+    def microbatches(self) -> Path:
+        """What Spark reported of each micro-batch, a line each."""
+        return self.path / "microbatches.ndjson"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Spark's own log of the query."""
+        return self.path / "checkpoint"
+
+    @property
+    def ledger(self) -> Path:
+        """Every fault and the record that it struck."""
+        return self.path / "ledger.parquet"
+
+    @property
+    def every(self) -> Path:
+        """The windows of every legible trade, each time that it was sent."""
+        return self.path / "answers-every.parquet"
+
+    @property
+    def deduplicated(self) -> Path:
+        """The windows of the first legible report of each trade."""
+        return self.path / "answers-deduplicated.parquet"
+
+    @property
     def broker(self) -> Path:
         """The embedded broker's folder."""
         return self.path / "broker"
@@ -67,6 +93,27 @@ def write_json(content: dict[str, Any], path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(path)
+
+
+def write_lines(contents: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """Write JSON objects, a line each; the file appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text("".join(json.dumps(content, ensure_ascii=False) + "\n" for content in contents), encoding="utf-8")
+    part.replace(path)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read a file of `write_lines`.
+
+    Raises:
+        BadConfigError: it is not there or not of that form.
+    """
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise BadConfigError(f"{path}: cannot be read ({error.strerror}); is this the directory of a finished run?") from None
+    except ValueError as error:
+        raise BadConfigError(f"{path}: is not a file of JSON lines ({error})") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

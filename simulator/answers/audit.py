@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 Audit = dict[str, "int | None"]
@@ -39,22 +40,29 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
     }
 
 
-def audit_faults(audit: Audit, statuses: int = 0) -> list[str]:
-    """The stages whose counts do not agree, one line each; a run without injected faults loses nothing anywhere.
+_PARTS = ("aggregated", "status", "late_dropped", "duplicates_removed", "rejected")
+
+
+def audit_faults(audit: Audit, statuses: int) -> list[str]:
+    """The stages of a run without injected faults whose counts do not agree, one line each; it loses nothing anywhere.
 
     Args:
         audit: the counts.
         statuses: how many events the market gives that are no trades.
     """
-    steps = [("generated", "acked"), ("acked", "in_topic"), ("in_topic", "read")]
-    if audit["in_topic"] is None:
-        steps = [("generated", "acked"), ("acked", "read")]
-    faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps if audit[before] != audit[after]]
-    parts = ("aggregated", "status", "late_dropped", "duplicates_removed", "rejected")
-    total = sum(audit[part] or 0 for part in parts)
-    if audit["read"] != total:
-        faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
+    faults = balance_faults(audit)
     if audit["status"] != statuses:
         faults.append(f"status={audit['status']} but the market gives {statuses}")
-    lost = [f"{part}={audit[part]}" for part in parts[2:] if audit[part]]
+    lost = [f"{part}={audit[part]}" for part in _PARTS[2:] if audit[part]]
     return faults + [f"{count}: nothing was injected, so it must be 0" for count in lost]
+
+
+def balance_faults(audit: Audit) -> list[str]:
+    """The stages between which events were lost or came from nowhere, one line each."""
+    stages = [stage for stage in ("generated", "acked", "in_topic", "read") if audit[stage] is not None]
+    steps = [(before, after) for before, after in pairwise(stages) if audit[before] != audit[after]]
+    faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps]
+    total = sum(audit[part] or 0 for part in _PARTS)
+    if audit["read"] != total:
+        faults.append(f"read={audit['read']} but {' + '.join(_PARTS)}={total}")
+    return faults

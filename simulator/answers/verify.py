@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,11 +74,12 @@ def compare(expected: pl.DataFrame, actual: pl.DataFrame, metrics: list[str]) ->
 
 def _same(name: str) -> pl.Expr:
     expected, actual = pl.col(name), pl.col(f"{name}_actual")
+    both_null = expected.is_null() & actual.is_null()  # of a window that has no such number, like the vwap of no volume
     if METRICS[name].exact:
-        return (expected == actual).fill_null(value=False)
+        return (expected == actual).fill_null(value=False) | both_null
     bound = RELATIVE_TOLERANCE * pl.max_horizontal(expected.abs(), actual.abs())
     # polars holds NaN for the largest number, and an infinity is within its own bound: neither may count as near.
-    return ((expected - actual).abs() <= bound).fill_null(value=False) & actual.is_finite().fill_null(value=False)
+    return ((expected - actual).abs() <= bound).fill_null(value=False) & actual.is_finite().fill_null(value=False) | both_null
 
 
 def _differences(wrong: pl.DataFrame, metrics: list[str]) -> list[dict[str, Any]]:
@@ -111,7 +113,9 @@ def _described(row: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def verdict(comparison: Comparison, audit: dict[str, int | None], faults: list[str], *, complete: bool) -> dict[str, Any]:
+def verdict(
+    comparison: Comparison, audit: Mapping[str, int | None], faults: list[str], injected: Mapping[str, int], *, complete: bool
+) -> dict[str, Any]:
     """The content of `verdict.json`."""
     status: Status = "match" if comparison.equal and not faults else "mismatch"
     return {
@@ -123,7 +127,8 @@ def verdict(comparison: Comparison, audit: dict[str, int | None], faults: list[s
             "missing": comparison.missing,
             "extra": comparison.extra,
         },
-        "audit": audit,
+        "faults": dict(injected),
+        "audit": dict(audit),
         "audit_faults": faults,
         "first_mismatches": comparison.first,
     }

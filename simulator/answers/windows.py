@@ -1,106 +1,59 @@
-"""The reference engine: the windows that a plan's events give, computed by polars, never by Spark.
+"""The reference engine: windows computed by polars, never by Spark, from events that are known.
 
-The events are generated again from the plan, apart from the run. Memory holds the events of open windows and one batch, not
-the whole stream.
+Memory holds the events of open windows and one batch, not the whole stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
 from typing import final
 
 import polars as pl
 
-from simulator.encode.frame import standard_frame
-from simulator.market.conditions import Condition
-from simulator.market.stream import events_of
 from simulator.metrics import METRICS
-from simulator.plan import AnswersPlan, Plan, WindowPlan
+from simulator.plan import AnswersPlan, WindowPlan
 
 KEYS = ["window_start", "window_end", "symbol"]
+LATE_BEFORE = "late_before"
+"""A column that events may have: windows that end by this time, microseconds since 1970, do not take the event any more."""
+
 # Rows that one batch of windows is computed from, overlap counted.
 _BATCH_ROWS = 2_000_000
-_BLOCK_EVENTS = 200_000
 _TIME = pl.Datetime("us", "UTC")
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What a plan's events must lead to.
+class Windows(ABC):
+    """Collects events and gives the windows that they make."""
 
-    Attributes:
-        windows: one row a window and symbol, sorted by their keys; times are UTC timestamps.
-        timeline: every auction and change of status, in order; None for a market that has none.
-    """
+    @abstractmethod
+    def add(self, events: pl.DataFrame, oldest_to_come: int) -> None:
+        """Take events.
 
-    windows: pl.DataFrame
-    timeline: pl.DataFrame | None
+        Args:
+            events: columns `symbol seq event_time price volume`, times in microseconds since 1970; maybe LATE_BEFORE.
+            oldest_to_come: no event of a later call is before this time.
+        """
 
-    @property
-    def statuses(self) -> int:
-        """How many events are no trades."""
-        return 0 if self.timeline is None else self.timeline.filter(pl.col("volume") == 0).height
-
-
-def expected_answers(plan: Plan, start: int, limit: int | None = None) -> Answers:
-    """All windows of a plan and its timeline.
-
-    With output mode `append` only those windows that the last event's watermark has closed.
-
-    Args:
-        plan: the plan.
-        start: event time of the market's first instant, microseconds since 1970.
-        limit: take the first `limit` events only.
-    """
-    engine = _engine(plan.answers)
-    latest = 0
-    special: list[pl.DataFrame] = []
-    for frame in _frames(plan, start, limit):
-        if "condition" in frame.columns:
-            special.append(frame.filter(pl.col("condition") != Condition.REGULAR.label))
-        trades = frame.filter(pl.col("volume") > 0)  # a status event is no trade
-        if trades.height:
-            engine.add(trades)
-            latest = int(trades["event_time"][-1])
-    windows = engine.finish()
-    if plan.answers.output_mode == "append":
-        windows = windows.filter(pl.col("window_end") <= final_watermark(latest, plan.answers.window.watermark))
-    timeline = pl.concat(special).with_columns(pl.col("event_time").cast(_TIME)) if special else None
-    return Answers(windows.with_columns(pl.col("window_start", "window_end").cast(_TIME)).sort(KEYS), timeline)
+    @abstractmethod
+    def finish(self) -> pl.DataFrame:
+        """All windows; times in microseconds since 1970."""
 
 
-def expected_windows(plan: Plan, start: int, limit: int | None = None) -> pl.DataFrame:
-    """The windows alone."""
-    return expected_answers(plan, start, limit).windows
-
-
-def final_watermark(latest: int, delay: int) -> int:
-    """Spark's watermark after an event at `latest`, microseconds: it counts whole milliseconds, both rounded down."""
-    return (latest // 1000 - delay // 1000) * 1000
-
-
-def _frames(plan: Plan, start: int, limit: int | None) -> Iterator[pl.DataFrame]:
-    left = limit
-    for events in events_of(plan, _BLOCK_EVENTS):
-        taken = events if left is None else events.rows(0, left)
-        if len(taken):
-            yield standard_frame(taken, plan, start)
-        if left is not None:
-            left -= len(taken)
-            if left == 0:
-                return
-
-
-def _engine(answers: AnswersPlan) -> _TimeWindows | _SessionWindows:
+def windows_of(answers: AnswersPlan) -> Windows:
+    """The engine for a plan's windows and metrics."""
     metrics = [METRICS[name].reference.alias(name) for name in answers.metrics]
     if answers.window.kind == "session":
         return _SessionWindows(answers.window, metrics)
     return _TimeWindows(answers.window, metrics)
 
 
+def as_table(windows: pl.DataFrame) -> pl.DataFrame:
+    """Windows with UTC timestamps, sorted by their keys."""
+    return windows.with_columns(pl.col("window_start", "window_end").cast(_TIME)).sort(KEYS)
+
+
 @final
-class _TimeWindows:
+class _TimeWindows(Windows):
     """Tumbling and sliding windows [k slide, k slide + size), aligned to 1970-01-01T00:00:00Z."""
 
     def __init__(self, window: WindowPlan, metrics: list[pl.Expr]) -> None:
@@ -111,17 +64,14 @@ class _TimeWindows:
         self._closed_to = 0
         self._done: list[pl.DataFrame] = []
 
-    def add(self, frame: pl.DataFrame) -> None:
-        """Add events that are not older than any added before."""
-        self._open.append(frame)
+    def add(self, events: pl.DataFrame, oldest_to_come: int) -> None:  # inherited
+        self._open.append(events)
         rows = sum(piece.height for piece in self._open) * self._overlap
-        frontier = int(frame["event_time"][-1])
         # Waiting for a whole window's span keeps the number of times that an event is looked at small.
-        if rows >= _BATCH_ROWS and frontier - int(self._open[0]["event_time"][0]) >= 2 * self._size:
-            self._close(frontier)
+        if rows >= _BATCH_ROWS and oldest_to_come - int(self._open[0]["event_time"][0]) >= 2 * self._size:
+            self._close(oldest_to_come)
 
-    def finish(self) -> pl.DataFrame:
-        """All windows."""
+    def finish(self) -> pl.DataFrame:  # inherited
         if self._open:
             self._close(None)
         return pl.concat(self._done) if self._done else _no_windows(self._metrics)
@@ -135,6 +85,7 @@ class _TimeWindows:
                 pl.col("event_time") < pl.col("window_start") + self._size,
                 pl.col("window_start") + self._size > self._closed_to,
                 pl.lit(value=True) if frontier is None else pl.col("window_start") + self._size <= frontier,
+                pl.col("window_start") + self._size > pl.col(LATE_BEFORE) if LATE_BEFORE in events.columns else True,
             )
             for number in range(self._overlap)
         )
@@ -147,7 +98,7 @@ class _TimeWindows:
 
 
 @final
-class _SessionWindows:
+class _SessionWindows(Windows):
     """Session windows: a symbol's events, each at most `gap` after the one before; they end `gap` after the last.
 
     An event at exactly the end of a session belongs to it, as in Spark (`MergingSessionsIterator` merges touching sessions).
@@ -159,14 +110,12 @@ class _SessionWindows:
         self._open: list[pl.DataFrame] = []
         self._done: list[pl.DataFrame] = []
 
-    def add(self, frame: pl.DataFrame) -> None:
-        """Add events that are not older than any added before."""
-        self._open.append(frame)
+    def add(self, events: pl.DataFrame, oldest_to_come: int) -> None:  # inherited
+        self._open.append(events)
         if sum(piece.height for piece in self._open) >= _BATCH_ROWS:
-            self._close(int(frame["event_time"][-1]))
+            self._close(oldest_to_come)
 
-    def finish(self) -> pl.DataFrame:
-        """All sessions."""
+    def finish(self) -> pl.DataFrame:  # inherited
         if self._open:
             self._close(None)
         return pl.concat(self._done) if self._done else _no_windows(self._metrics)
@@ -174,7 +123,8 @@ class _SessionWindows:
     def _close(self, frontier: int | None) -> None:
         """Compute the sessions that end before `frontier`; no event to come is older."""
         pause = pl.col("event_time").diff().over("symbol") > self._gap
-        events = pl.concat(self._open).with_columns(_session=pause.fill_null(value=False).cum_sum().over("symbol"))
+        events = pl.concat(self._open).sort("event_time", maintain_order=True)
+        events = events.with_columns(_session=pause.fill_null(value=False).cum_sum().over("symbol"))
         sessions = events.group_by("symbol", "_session").agg(
             pl.col("event_time").min().alias("window_start"),
             (pl.col("event_time").max() + self._gap).alias("window_end"),

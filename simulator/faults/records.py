@@ -26,6 +26,7 @@ class Records:
         faults: bit n is set where the fault of number n (`faults.model.NAMES`) has struck.
         damage: codes of `corrupt.Damage`: what happens to the payload's bytes.
         withheld: records that are never sent.
+        repeated: there is more than one record of the same (symbol, seq).
         oldest_to_come: no record after these has a payload time before it, nanoseconds from the start.
     """
 
@@ -36,6 +37,7 @@ class Records:
     faults: NDArray[np.uint32]
     damage: NDArray[np.uint8]
     withheld: Mask
+    repeated: Mask
     oldest_to_come: int
 
     def __len__(self) -> int:
@@ -53,6 +55,7 @@ class Records:
             self.faults[chosen],
             self.damage[chosen],
             self.withheld[chosen],
+            self.repeated[chosen],
             self.oldest_to_come,
         )
 
@@ -87,13 +90,14 @@ def of_market(events: Events, oldest_to_come: int) -> Records:
         np.zeros(count, dtype=np.uint32),
         np.zeros(count, dtype=np.uint8),
         np.zeros(count, dtype=np.bool_),
+        np.zeros(count, dtype=np.bool_),
         oldest_to_come,
     )
 
 
 def joined(parts: list[Records]) -> Records:
     """Records one after the other."""
-    columns = ("sent", "copy", "faults", "damage", "withheld")
+    columns = ("sent", "copy", "faults", "damage", "withheld", "repeated")
     return replace(
         parts[-1],
         events=_joined_events([part.events for part in parts]),

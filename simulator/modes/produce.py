@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from simulator.broker.topics import await_broker, ensure_topic
+from simulator.broker.topics import await_broker, end_offsets, ensure_topic
 from simulator.compiler import bootstrap_servers
-from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, SimulatorError
+from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, SimulatorError
 from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
 from simulator.plan import Plan
@@ -32,7 +32,7 @@ def run(context: Context) -> int:
         await_broker(servers, context.specification.broker.timeout)
         prepare_topic(plan, servers)
     with stop_on_signals() as stop, producing(plan) as report:
-        outcome, _ = produce(context, plan, servers, stop, report)
+        outcome = produce(context, plan, servers, stop, report)
     line = standing_line(outcome.progress, plan.market.rate * plan.clock.speed if plan.clock.speed else None)
     sys.stderr.write(f"{'interrupted: ' if outcome.interrupted else ''}sent and acknowledged: {line}\n")
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
@@ -43,25 +43,21 @@ def prepare_topic(plan: Plan, servers: str) -> None:
     ensure_topic(servers, plan.sink.topic or "", plan.sink.partitions or 1, plan.sink.replication_factor or 1)
 
 
-def produce(
-    context: Context, plan: Plan, servers: str | None, stop: StopRequest, report: Callable[[Progress], None]
-) -> tuple[Outcome, int]:
+def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest, report: Callable[[Progress], None]) -> Outcome:
     """Run the producer and keep the manifest true, whatever happens.
-
-    Returns:
-        The outcome, and the event time of the first instant (microseconds since 1970).
 
     Raises:
         DeliveryError: an event did not arrive; the manifest says how many did.
     """
     start = first_instant(plan)
+    partitions = _partitions(plan, servers)
     sink = open_sink(plan, start, servers, context.directory.path)
     producer = Producer(plan, start, sink, WallClock())
 
     def note(status: str, progress: Progress, digest: str | None) -> None:
         kafka = getattr(context.specification.broker, "version", None) if servers else None
         content = manifest(plan, start=start, status=status, progress=progress, digest=digest, kafka=kafka)
-        write_json({**content, "deliveries": sink.deliveries.runs}, context.directory.manifest)
+        write_json({**content, "partitions": partitions, "deliveries": sink.deliveries.runs}, context.directory.manifest)
 
     note("running", producer.progress, None)
     try:
@@ -74,7 +70,25 @@ def produce(
     finally:
         sink.close()
     note("incomplete" if outcome.interrupted else "complete", outcome.progress, outcome.digest)
-    return outcome, start
+    return outcome
+
+
+def _partitions(plan: Plan, servers: str | None) -> int | None:
+    """How many partitions the topic has: at least as many as the plan says.
+
+    Raises:
+        BadConfigError: it has others than a fault counts on.
+    """
+    if plan.sink.kind != "kafka":
+        return None
+    found = len(end_offsets(servers or "", plan.sink.topic or ""))
+    stall = plan.faults.stall
+    if stall is not None and stall.partition is not None and found != plan.sink.partitions:
+        raise BadConfigError(
+            f"faults.stall.partition={stall.partition}: the topic {plan.sink.topic} has {found} partitions, not"
+            f" sink.partitions={plan.sink.partitions}; which symbols go there is another question then"
+        )
+    return found
 
 
 def open_sink(plan: Plan, start: int, servers: str | None, directory: Path) -> Sink:

@@ -6,10 +6,9 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from simulator.answers.audit import audit_faults, tally
+from simulator.answers.judge import judge
 from simulator.answers.results import merge_batches
 from simulator.answers.verify import compare, verdict
-from simulator.answers.windows import expected_answers
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import await_broker, end_offsets
 from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
@@ -22,7 +21,7 @@ from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.signals import StopRequest, stop_on_signals
 from simulator.report.terminal import producing, say, show_table, show_verdict
-from simulator.rundir import read_json, write_json
+from simulator.rundir import read_json, write_json, write_lines
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,20 @@ def run(context: Context) -> int:
     """Run all, verify, report."""
     plan = context.compile()
     with stop_on_signals() as stop:
-        outcome, start, audit = _stream(context, plan, stop)
-        _conclude(context, plan, outcome, start, audit)
+        outcome, in_topic = _stream(context, plan, stop)
+        _conclude(context, plan, in_topic, complete=not outcome.interrupted)
     status = read_json(context.directory.verdict)["status"]
     if outcome.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_OK if status == "match" else EXIT_MISMATCH
 
 
-def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, int, dict[str, int | None]]:
-    """Produce and aggregate side by side; all processes have ended when it returns."""
+def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, int | None]:
+    """Produce and aggregate side by side; all processes have ended when it returns.
+
+    Returns:
+        What the producer did, and how many records the topic gained.
+    """
     directory = context.directory
     with ExitStack() as stack:
         say("starting Spark and the broker …")
@@ -63,13 +66,13 @@ def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, i
                 if source.broker is not None:
                     source.broker.check()
 
-            outcome, start = produce(context, plan, source.servers, stop, report)
+            outcome = produce(context, plan, source.servers, stop, report)
         say("waiting for Spark to process the rest …")
         end = end_offsets(source.servers, plan.sink.topic or "") if source.servers and source.begin else None
         pipeline.drain(None if end is None else {plan.sink.topic or "": {str(p): o for p, o in end.items()}})
         in_topic = None if end is None or source.begin is None else sum(end.values()) - sum(source.begin.values())
-        audit = tally(outcome.progress.generated, outcome.progress.acked, in_topic, pipeline.reports)
-    return outcome, start, audit
+        write_lines(pipeline.reports, directory.microbatches)
+    return outcome, in_topic
 
 
 def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
@@ -107,18 +110,18 @@ def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
     return options
 
 
-def _conclude(context: Context, plan: Plan, outcome: Outcome, start: int, audit: dict[str, int | None]) -> None:
+def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: bool) -> None:
     """Answers, results and verdict into the run directory, and on the terminal."""
     directory, metrics = context.directory, plan.answers.metrics
     say("computing the answers …")
-    answers = expected_answers(plan, start, outcome.progress.generated)
-    answers.windows.write_parquet(directory.answers)
-    if answers.timeline is not None:
-        answers.timeline.write_parquet(directory.timeline)
+    manifest = read_json(directory.manifest)
+    judgement = judge(plan, directory, manifest, in_topic)
+    judgement.windows.write_parquet(directory.answers)
+    for name, table in judgement.tables.items():
+        table.write_parquet(getattr(directory, name))
     results = merge_batches(directory.batches, plan.answers.output_mode, metrics)
     results.write_parquet(directory.results)
-    content = verdict(
-        compare(answers.windows, results, metrics), audit, audit_faults(audit, answers.statuses), complete=not outcome.interrupted
-    )
+    comparison = compare(judgement.windows, results, metrics)
+    content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete)
     write_json(content, directory.verdict)
-    show_verdict(content, read_json(directory.manifest), directory.path)
+    show_verdict(content, manifest, directory.path)

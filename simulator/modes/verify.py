@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from simulator.answers.judge import judge
 from simulator.answers.results import read_results
 from simulator.answers.verify import compare, verdict
-from simulator.answers.windows import expected_windows
 from simulator.errors import EXIT_MISMATCH, EXIT_OK, BadConfigError
 from simulator.modes.context import Context
 from simulator.plan import read_plan
@@ -24,14 +24,11 @@ def run(context: Context) -> int:
     results = Path(specification.results) if specification.results else finished.results
     if not results.is_file():
         raise BadConfigError(f"{results}: is not there; the run has no results, give results=FILE")
-    expected = expected_windows(plan, manifest["start"], manifest["counts"]["generated"])
-    comparison = compare(expected, read_results(results, metrics), metrics)
-    earlier = read_json(finished.verdict) if finished.verdict.is_file() and not specification.results else {}
+    earlier = read_json(finished.verdict) if finished.verdict.is_file() else {}
+    judgement = judge(plan, finished, manifest, earlier.get("audit", {}).get("in_topic"))
+    comparison = compare(judgement.windows, read_results(results, metrics), metrics)
     content = verdict(
-        comparison,
-        earlier.get("audit", {}),
-        earlier.get("audit_faults", []),
-        complete=manifest["status"] == "complete",
+        comparison, judgement.audit, judgement.faults, judgement.injected, complete=manifest["status"] == "complete"
     )
     write_json(content, context.directory.verdict)
     show_verdict(content, manifest, finished.path)

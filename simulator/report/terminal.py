@@ -70,6 +70,8 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
         console.print("audit    " + " · ".join(stages))
     for fault in verdict["audit_faults"]:
         console.print(f"         {fault}", style="red", markup=False)
+    if verdict["faults"]:
+        console.print("faults   " + " · ".join(f"{name} {count:,}" for name, count in verdict["faults"].items()))
     counts = " · ".join(f"{name} {count:,}" for name, count in windows.items())
     console.print(f"windows  {counts}")
     if verdict["first_mismatches"]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.answers.windows import expected_windows
+from simulator.answers.expected import expected_answers
 from simulator.market.stream import events_of
 from simulator.plan import Plan
 
@@ -32,7 +32,7 @@ def totals(plan: Plan) -> tuple[int, int]:
 @given(slide=spans, overlap=st.integers(1, 7), seed=st.integers(0, 100))
 def test_an_event_falls_in_size_by_slide_windows(slide: int, overlap: int, seed: int, make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET, f"seed={seed}", f"window.slide={seconds(slide)}", f"window.size={seconds(slide * overlap)}")
-    windows = expected_windows(plan, START)
+    windows = expected_answers(plan, START).windows
     events, volume = totals(plan)
     assert windows["msg_ct"].sum() == events * overlap
     assert windows["volume"].sum() == volume * overlap
@@ -45,7 +45,7 @@ def test_an_event_falls_in_size_by_slide_windows(slide: int, overlap: int, seed:
 @given(size=spans, seed=st.integers(0, 100))
 def test_an_event_falls_in_one_tumbling_window(size: int, seed: int, make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET, f"seed={seed}", "window=tumbling", f"window.size={seconds(size)}")
-    windows = expected_windows(plan, START)
+    windows = expected_answers(plan, START).windows
     assert (windows["msg_ct"].sum(), windows["volume"].sum()) == totals(plan)
     for low, value, high in (("low", "open", "high"), ("low", "close", "high"), ("low", "avg_price", "high")):
         assert ((windows[low] <= windows[value] + 1e-9) & (windows[value] <= windows[high] + 1e-9)).all()
@@ -56,7 +56,7 @@ def test_an_event_falls_in_one_tumbling_window(size: int, seed: int, make_plan: 
 def test_an_event_falls_in_one_session(gap: int, seed: int, make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET, f"seed={seed}", "window=session", "output.mode=append", f"window.gap={seconds(gap)}")
     plan = plan.model_copy(update={"answers": plan.answers.model_copy(update={"output_mode": "update"})})
-    windows = expected_windows(plan, START).sort("symbol", "window_start")
+    windows = expected_answers(plan, START).windows.sort("symbol", "window_start")
     assert (windows["msg_ct"].sum(), windows["volume"].sum()) == totals(plan)
     for _, sessions in windows.group_by("symbol"):
         # They do not even touch: touching sessions are one.
@@ -67,4 +67,4 @@ def test_an_event_falls_in_one_session(gap: int, seed: int, make_plan: MakePlan)
 @given(limit=st.integers(1, 700))
 def test_a_stopped_run_has_the_windows_of_its_first_events(limit: int, make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET)
-    assert expected_windows(plan, START, limit)["msg_ct"].sum() == 2 * min(limit, totals(plan)[0])
+    assert expected_answers(plan, START, limit).windows["msg_ct"].sum() == 2 * min(limit, totals(plan)[0])

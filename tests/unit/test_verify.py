@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from simulator.answers.audit import audit_faults, tally
+from simulator.answers.expected import expected_answers
 from simulator.answers.results import merge_batches, read_results
 from simulator.answers.verify import SHOWN_MISMATCHES, Comparison, compare, verdict
-from simulator.answers.windows import KEYS, expected_windows
+from simulator.answers.windows import KEYS
 from simulator.errors import BadConfigError
 from simulator.plan import Plan
 
@@ -24,7 +25,7 @@ ROW = 7
 @pytest.fixture(scope="module")
 def answers(make_plan: Callable[..., Plan]) -> pl.DataFrame:
     plan = make_plan("symbols.count=3", "duration=30", "clock=unpaced", f"metrics.names=[{','.join(METRICS)}]")
-    return expected_windows(plan, START)
+    return expected_answers(plan, START).windows
 
 
 def changed(answers: pl.DataFrame, name: str, value: object) -> pl.DataFrame:
@@ -164,11 +165,11 @@ AUDIT = {
 
 def test_the_verdict(answers: pl.DataFrame) -> None:
     same, other = compare(answers, answers, METRICS), compare(answers, answers[1:], METRICS)
-    assert verdict(same, {}, [], complete=True)["status"] == "match"
-    assert verdict(other, {}, [], complete=True)["status"] == "mismatch"
-    assert verdict(same, {}, ["a fault"], complete=True)["status"] == "mismatch"
-    assert verdict(same, {}, [], complete=False)["status"] == "incomplete"
-    counts = verdict(other, {}, [], complete=True)["windows"]
+    assert verdict(same, {}, [], {}, complete=True)["status"] == "match"
+    assert verdict(other, {}, [], {}, complete=True)["status"] == "mismatch"
+    assert verdict(same, {}, ["a fault"], {}, complete=True)["status"] == "mismatch"
+    assert verdict(same, {}, [], {}, complete=False)["status"] == "incomplete"
+    counts = verdict(other, {}, [], {}, complete=True)["windows"]
     height = answers.height
     assert counts == {"expected": height, "matched": height - 1, "mismatched": 0, "missing": 1, "extra": 0}
 
@@ -189,7 +190,7 @@ def test_the_verdict(answers: pl.DataFrame) -> None:
     ],
 )
 def test_accounts_that_do_not_agree_are_told(change: dict[str, int | None], count: int) -> None:
-    assert len(audit_faults({**AUDIT, **change})) == count
+    assert len(audit_faults({**AUDIT, **change}, 0)) == count
 
 
 def test_the_accounts_add_up_the_batches() -> None:

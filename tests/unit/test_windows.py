@@ -11,8 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from simulator.answers import expected
 from simulator.answers import windows as engine
-from simulator.answers.windows import KEYS, expected_windows, final_watermark
+from simulator.answers.expected import expected_answers, final_watermark
+from simulator.answers.windows import KEYS
 from simulator.encode.frame import standard_frame
 from simulator.market.stream import events_of
 from simulator.metrics import METRICS
@@ -102,13 +104,13 @@ SLIDING = [("10", "5"), ("10", "10"), ("10", "4"), ("10", "3"), ("1", "0.7"), ("
 @pytest.mark.parametrize(("size", "slide"), SLIDING)
 def test_sliding_windows(size: str, slide: str, arrivals: str, make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET, f"arrivals={arrivals}", f"window.size={size}", f"window.slide={slide}")
-    assert_equal(expected_windows(plan, START), in_time_windows(events(plan), micros(size), micros(slide)))
+    assert_equal(expected_answers(plan, START).windows, in_time_windows(events(plan), micros(size), micros(slide)))
 
 
 @pytest.mark.parametrize("size", ["10", "0.1", "3.000001", "1000"])
 def test_tumbling_windows(size: str, make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET, "window=tumbling", f"window.size={size}")
-    assert_equal(expected_windows(plan, START), in_time_windows(events(plan), micros(size), micros(size)))
+    assert_equal(expected_answers(plan, START).windows, in_time_windows(events(plan), micros(size), micros(size)))
 
 
 @pytest.mark.parametrize("gap", ["0.000001", "0.05", "0.1", "0.2", "100"])
@@ -118,7 +120,7 @@ def test_sessions(gap: str, make_plan: MakePlan) -> None:
     watermark = max(row["event_time"] for row in rows) // 1000 * 1000
     closed = {key: row for key, row in in_sessions(rows, micros(gap)).items() if key[1] <= watermark}
     assert bool(closed) == (gap != "100")
-    assert_equal(expected_windows(plan, START), closed)
+    assert_equal(expected_answers(plan, START).windows, closed)
 
 
 @pytest.mark.parametrize("delay", ["0", "0.0015", "3", "10", "100"])
@@ -130,7 +132,7 @@ def test_append_gives_the_windows_that_the_last_watermark_has_closed(delay: str,
     closed = {key: row for key, row in everything.items() if key[1] <= watermark}
     assert len(closed) < len(everything)
     assert bool(closed) == (delay != "100")
-    assert_equal(expected_windows(plan, START), closed)
+    assert_equal(expected_answers(plan, START).windows, closed)
 
 
 def test_the_watermark_counts_whole_milliseconds() -> None:
@@ -141,15 +143,15 @@ def test_the_watermark_counts_whole_milliseconds() -> None:
 
 def answers(kind: str, size: int, slide: int) -> AnswersPlan:
     window = WindowPlan.model_validate({"kind": kind, "size": size, "slide": slide, "watermark": 0})
-    return AnswersPlan(window=window, output_mode="update", metrics=["msg_ct"])
+    return AnswersPlan(window=window, deduplicate=False, output_mode="update", metrics=["msg_ct"])
 
 
 def counts(kind: str, size: int, slide: int, times: list[int]) -> dict[tuple[int, int], int]:
     """Number of events by window, from the engine itself."""
-    running = engine._engine(answers(kind, size, slide))
+    running = engine.windows_of(answers(kind, size, slide))
     schema = {"symbol": pl.String, "seq": pl.Int64, "event_time": pl.Int64, "price": pl.Float64, "volume": pl.Int64}
     rows = [("A", seq, time, 1.0, 1) for seq, time in enumerate(times)]
-    running.add(pl.DataFrame(rows, schema=schema, orient="row"))
+    running.add(pl.DataFrame(rows, schema=schema, orient="row"), 0)
     table = running.finish()
     return {(start, end): count for start, end, _, count in table.sort(KEYS).iter_rows()}
 
@@ -187,7 +189,7 @@ def test_batches_of_any_size_give_the_same_windows(
     window: tuple[str, ...], block: int, batch: int, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = make_plan(*MARKET, *window)
-    whole = expected_windows(plan, START)
+    whole = expected_answers(plan, START).windows
     closings: list[int | None] = []
 
     def counted(close: Callable[[object, int | None], None]) -> Callable[[object, int | None], None]:
@@ -200,8 +202,8 @@ def test_batches_of_any_size_give_the_same_windows(
     for kind in (engine._TimeWindows, engine._SessionWindows):
         monkeypatch.setattr(kind, "_close", counted(kind._close))
     monkeypatch.setattr(engine, "_BATCH_ROWS", batch)
-    monkeypatch.setattr(engine, "_BLOCK_EVENTS", block)
-    pieces = expected_windows(plan, START)
+    monkeypatch.setattr(expected, "_BLOCK_EVENTS", block)
+    pieces = expected_answers(plan, START).windows
     assert len(closings) > 1 or batch == 2000
     exact = [name for name in plan.answers.metrics if METRICS[name].exact]
     assert pieces.select(*KEYS, *exact).equals(whole.select(*KEYS, *exact))
@@ -213,12 +215,12 @@ def test_batches_of_any_size_give_the_same_windows(
 def test_no_events_give_no_windows_of_the_same_columns(window: tuple[str, ...], make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET, *window, "rate=0.001", "duration=0.001")
     assert not events(plan)
-    empty, full = expected_windows(plan, START), expected_windows(make_plan(*MARKET), START)
+    empty, full = expected_answers(plan, START).windows, expected_answers(make_plan(*MARKET), START).windows
     assert empty.height == 0
     assert empty.schema == full.schema
 
 
 def test_a_limit_takes_the_first_events(make_plan: MakePlan) -> None:
     plan = make_plan(*MARKET)
-    assert_equal(expected_windows(plan, START, 100), in_time_windows(events(plan)[:100], 10_000_000, 5_000_000))
-    assert expected_windows(plan, START, 10**9).equals(expected_windows(plan, START))
+    assert_equal(expected_answers(plan, START, 100).windows, in_time_windows(events(plan)[:100], 10_000_000, 5_000_000))
+    assert expected_answers(plan, START, 10**9).windows.equals(expected_answers(plan, START).windows)

@@ -29,7 +29,7 @@ SELECT
   window.start AS window_start,
   window.end AS window_end,
   symbol,
-  sum(price * volume) / sum(volume) AS vwap,
+  try_divide(sum(price * volume), sum(volume)) AS vwap,
   sum(volume) AS volume,
   count(*) AS msg_ct
 FROM events

@@ -1,0 +1,89 @@
+"""Judges a run: the right answers, the run's results beside them, and its accounts. Reads the run's directory, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from simulator.answers.accounts import Accounts
+from simulator.answers.audit import Audit, audit_faults, balance_faults, tally
+from simulator.answers.expected import Answers, ReplayedAnswers, expected_answers, replayed_answers
+from simulator.answers.microbatches import MicroBatches, file_log, topic_log
+from simulator.answers.placement import Placement
+from simulator.answers.reader import Fate
+from simulator.plan import Plan
+from simulator.rundir import RunDirectory, read_lines
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The right answers of a run and its accounts.
+
+    Attributes:
+        windows: what the run's job should have written.
+        tables: further tables by name of the run directory's file: `timeline`, or `ledger`, `every` and `deduplicated`.
+        audit: the counts of each stage.
+        faults: where they do not agree, one line each.
+        injected: how many records each fault has struck.
+    """
+
+    windows: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
+    audit: Audit
+    faults: list[str]
+    injected: dict[str, int] = field(default_factory=dict)
+
+
+def judge(plan: Plan, directory: RunDirectory, manifest: Mapping[str, Any], in_topic: int | None) -> Judgement:
+    """Compute what a finished run should have led to.
+
+    Args:
+        plan: of the run.
+        directory: of the run.
+        manifest: of the run.
+        in_topic: records that the topic gained; None for sinks without a topic.
+    """
+    reports = read_lines(directory.microbatches)
+    counts = manifest["counts"]
+    told = tally(counts["generated"], counts["acked"], in_topic, reports)
+    if not plan.faults.any:
+        return _clean(expected_answers(plan, manifest["start"], counts["generated"]), told)
+    placement = Placement(plan, manifest["deliveries"], manifest["partitions"])
+    log = micro_batches(plan, directory, placement, reports)
+    answers = replayed_answers(plan, manifest["start"], counts["generated"], placement, log)
+    return _with_faults(answers, told)
+
+
+def micro_batches(plan: Plan, directory: RunDirectory, placement: Placement, reports: list[dict[str, Any]]) -> MicroBatches:
+    """The log of a run's micro-batches."""
+    if plan.sink.kind == "kafka":
+        return topic_log(reports, plan.sink.topic or "", len(placement.names))
+    return file_log(reports, directory.checkpoint, placement.names)
+
+
+def _clean(answers: Answers, told: Audit) -> Judgement:
+    tables = {} if answers.timeline is None else {"timeline": answers.timeline}
+    return Judgement(answers.windows, tables, told, audit_faults(told, answers.statuses))
+
+
+def _with_faults(answers: ReplayedAnswers, told: Audit) -> Judgement:
+    audit = _known(told, answers.accounts)
+    kinds = answers.ledger["kind"].value_counts().sort("kind")
+    tables = {"ledger": answers.ledger, "every": answers.every, "deduplicated": answers.deduplicated}
+    faults = balance_faults(audit) + answers.accounts.faults()
+    return Judgement(answers.windows, tables, audit, faults, dict(kinds.iter_rows()))
+
+
+def _known(told: Audit, accounts: Accounts) -> Audit:
+    """Producer's, broker's and Spark's counts up to `read`; from there on what is known of each record."""
+    parts = {
+        "aggregated": Fate.AGGREGATED,
+        "late_dropped": Fate.LATE,
+        "duplicates_removed": Fate.DUPLICATE,
+        "rejected": Fate.REJECTED,
+        "status": Fate.STATUS,
+    }
+    return {**told, **{name: accounts.total(fate) for name, fate in parts.items()}}

@@ -209,7 +209,7 @@ def check_faults(specification: Specification) -> list[str]:
         found.append(f"faults.aim={faults.aim}: needs windows with fixed edges, window.kind=sliding or tumbling")
     if faults.any and sink.kind == "kafka" and not sink.idempotence:
         found.append("sink.idempotence=false: must be true with faults, or a retry could add some of its own")
-    return found + _payload_faults(specification) + _stall_faults(specification)
+    return found + _payload_faults(specification) + _stall_faults(specification) + _correction_faults(specification)
 
 
 def _payload_faults(specification: Specification) -> list[str]:
@@ -224,6 +224,20 @@ def _payload_faults(specification: Specification) -> list[str]:
     if faults.drift is not None and faults.drift.name.lower() in fields:
         found.append(f"faults.drift.name={faults.drift.name}: is a field of the event already")
     return found
+
+
+def _correction_faults(specification: Specification) -> list[str]:
+    """Two reports of one (symbol, seq) that differ: where nothing says which comes first, no answer can be known."""
+    if specification.faults.correction is None:
+        return []
+    deduplicates, metrics = specification.window.deduplicate, specification.metrics.names
+    ordered = [name for name in ("open", "close") if name in metrics]
+    if ordered and not deduplicates:
+        what = " and ".join(ordered)
+        return [f"metrics.names: {what} cannot be known with faults.correction and window.deduplicate=false: reports share a seq"]
+    if deduplicates and specification.sink.kind == "file":
+        return ["window.deduplicate=true: must be false with faults.correction and sink.kind=file, whose files have no order"]
+    return []
 
 
 def _stall_faults(specification: Specification) -> list[str]:

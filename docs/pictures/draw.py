@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from feeds import FEEDS, draw_feed
 from hydra import compose, initialize_config_dir
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -406,6 +407,9 @@ def pictures() -> dict[str, Callable[[], Figure]]:
     for name, picture in SCENARIOS.items():
         whole = replace(picture, overrides=(f"+scenario={name}", *picture.overrides))
         found[name] = lambda whole=whole: draw(whole)  # type: ignore[misc]  # bound now
+    for name, feed in FEEDS.items():
+        overrides = (f"+scenario={name}", "clock=unpaced", *feed.overrides)
+        found[name] = lambda feed=feed, overrides=overrides: draw_feed(feed, compiled(overrides))  # type: ignore[misc]  # bound now
     return found
 
 

@@ -14,10 +14,9 @@ from simulator.parameters import Parameters
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-# A year; longer delays would make a run that never ends.
+# A year; longer delays would make runs that never end.
 DelaySeconds = Annotated[float, Field(ge=0, le=31_557_600)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=31_557_600)]
-_LONGEST = 31_557_600.0
 
 
 class DelayParameters(Parameters):
@@ -29,7 +28,7 @@ class DelayParameters(Parameters):
 
     def nanoseconds(self, uniform: Floats) -> Integers:
         """Delays in whole nanoseconds, a year at most."""
-        return np.rint(np.minimum(self.seconds(uniform), _LONGEST) * 1e9).astype(np.int64)
+        return np.rint(self.seconds(uniform) * 1e9).astype(np.int64)
 
 
 class ConstantDelay(DelayParameters):
@@ -61,25 +60,28 @@ class UniformDelay(DelayParameters):
 
 
 class ExponentialDelay(DelayParameters):
-    """Exponential: -mean ln(1 - u)."""
+    """Exponential: -mean ln(1 - u), and `longest` where that is more."""
 
     kind: Literal["exponential"]
     mean: PositiveSeconds
+    longest: PositiveSeconds
 
     def seconds(self, uniform: Floats) -> Floats:  # noqa: D102  # inherited
-        return -self.mean * logarithm_of(1.0 - uniform)
+        return np.minimum(-self.mean * logarithm_of(1.0 - uniform), self.longest)
 
 
 class ParetoDelay(DelayParameters):
-    """Pareto, the tail of real networks: scale (1 - u)^(-1/shape), at least `scale`; its mean is finite for shape > 1."""
+    """Pareto, the tail of real networks: scale (1 - u)^(-1/shape), and `longest` where that is more."""
 
     kind: Literal["pareto"]
     scale: PositiveSeconds
+    longest: PositiveSeconds
     shape: Annotated[float, Field(ge=0.2, le=100)]
 
     def seconds(self, uniform: Floats) -> Floats:  # noqa: D102  # inherited
-        # Below 2^22, as fixed_point wants: ln 2^53 / 0.2 = 184, held at 64 by the exponential: more than the longest delay.
-        return self.scale * exponential_of_fixed_point(fixed_point(-logarithm_of(1.0 - uniform) / self.shape))
+        # Below 2^22, as fixed_point wants: ln 2^53 / 0.2 = 184; the exponential holds it at 64, beyond any `longest`.
+        powers = exponential_of_fixed_point(fixed_point(-logarithm_of(1.0 - uniform) / self.shape))
+        return np.minimum(self.scale * powers, self.longest)
 
 
 Delay = Annotated[ConstantDelay | UniformDelay | ExponentialDelay | ParetoDelay, Field(discriminator="kind")]

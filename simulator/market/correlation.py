@@ -8,13 +8,13 @@ beta_i beta_j s_M^2 / (s_i s_j), and gamma_i gamma_j s_F^2 more within a sector.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, final
+from typing import Annotated, Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from simulator.market.dynamics import Dynamics, latent_path
+from simulator.market.dynamics import Dynamics, latent_path, mean_volatility
 from simulator.market.dynamics.base import Latent, LatentPath
 from simulator.parameters import Parameters, PerSymbol
 from simulator.seeding import Draws, stream, words
@@ -118,39 +118,72 @@ def sector_of(symbol: str, sectors: SectorFactors) -> int | None:
 
 @final
 class CorrelatedPath(LatentPath):
-    """The symbols' own paths with the factors on top."""
+    """The symbols' own paths with the factors on top.
 
-    def __init__(self, own: LatentPath, model: FactorModel, symbols: list[str], seed: int) -> None:
-        self._own = own
-        self._market = latent_path(model.market.dynamics, Draws(seed, ["market"], "factor "))
+    The volatility over its long-run mean weighs the parts by the variance that each adds:
+        v_i^2 = (s_i^2 v_own^2 + beta_i^2 s_M^2 v_M^2 + gamma_i^2 s_F^2 v_F^2) / (s_i^2 + beta_i^2 s_M^2 + gamma_i^2 s_F^2)
+    with the mean volatilities s (see `mean_volatility`: without jumps) and the relative ones v, 1 where a part's is constant. A
+    sector's factor that is mixed of independent ones k by the row l of L has s_F^2 v_F^2 = sum_k l_k^2 s_k^2 v_k^2. Exact.
+
+    Args:
+        own: the symbols' own process.
+        model: the factors.
+        symbols: their names.
+        seed: of all streams.
+    """
+
+    def __init__(self, own: Dynamics, model: FactorModel, symbols: list[str], seed: int) -> None:
+        draws, market_draws, sectors = Draws(seed, symbols), Draws(seed, ["market"], "factor "), model.sectors
+        sector_draws = Draws(seed, sectors.names, "sector ")
+        self._own = latent_path(own, draws)
+        self._market = latent_path(model.market.dynamics, market_draws)
         self._market_beta = loadings(model.market.beta, symbols, seed, "market beta")
-        sectors = model.sectors
-        self._sectors = latent_path(sectors.dynamics, Draws(seed, sectors.names, "sector ")) if sectors.names else None
+        self._sectors = latent_path(sectors.dynamics, sector_draws) if sectors.names else None
         self._mix = cholesky(sectors.correlation) if sectors.correlation else None
         self._sector_beta = loadings(sectors.beta, symbols, seed, "sector beta")
         self._sector = np.array([sector_of(symbol, sectors) or 0 for symbol in symbols], dtype=np.int64)
+        self._own_variance = np.square(mean_volatility(own, draws))
+        self._market_variance = np.square(self._market_beta * mean_volatility(model.market.dynamics, market_draws))
+        if self._sectors is not None:
+            self._sector_variance = np.square(mean_volatility(sectors.dynamics, sector_draws))
+        self._squared_mix = None if self._mix is None else [[weight * weight for weight in row] for row in self._mix]
+        self._mean_variance = self._variance(1.0, 1.0, 1.0)
+        # A price that never moves has the volatility 1, and not 0/0.
+        self._still = (self._mean_variance == 0.0).astype(np.float64)
 
     def advance(self, steps: int) -> Latent:  # noqa: D102  # inherited
         own, market = self._own.advance(steps), self._market.advance(steps)
         levels = own.levels + np.rint(self._market_beta * market.levels).astype(np.int64)
+        relative = [own.volatility, market.volatility, None]
         if self._sectors is not None:
-            factors = self._mixed(self._sectors.advance(steps).levels)
-            levels += np.rint(self._sector_beta * factors[self._sector]).astype(np.int64)
-        volatility = _product(own.volatility, market.volatility)
-        # The market's alone has one row for all symbols.
-        return Latent(levels, None if volatility is None else np.broadcast_to(volatility, levels.shape))
+            sectors = self._sectors.advance(steps)
+            levels += np.rint(self._sector_beta * mixed(sectors.levels, self._mix)[self._sector]).astype(np.int64)
+            relative[2] = sectors.volatility
+        if all(volatility is None for volatility in relative):
+            return Latent(levels)
+        variance = self._variance(*(1.0 if volatility is None else np.square(volatility) for volatility in relative))
+        return Latent(levels, np.sqrt((variance + self._still) / (self._mean_variance + self._still)))
 
-    def _mixed(self, levels: NDArray[np.int64]) -> NDArray[np.int64] | Floats:
-        """The sectors' factors with their correlation: rows of L times independent factors."""
-        if self._mix is None:
-            return levels
-        rows = []
-        for weights in self._mix:
-            row = np.zeros(levels.shape[1])
-            for weight, level in zip(weights, levels, strict=True):
-                row += weight * level
-            rows.append(row)
-        return np.stack(rows)
+    def _variance(self, own: Floats | float, market: Floats | float, sectors: Floats | float) -> Floats:
+        """Variance of a step of each symbol, from the squares of the parts' relative volatilities."""
+        variance = self._own_variance * own + self._market_variance * market
+        if self._sectors is not None:
+            of_sectors = mixed(self._sector_variance * sectors, self._squared_mix)
+            variance = variance + np.square(self._sector_beta) * of_sectors[self._sector]
+        return variance
+
+
+def mixed(rows: NDArray[Any], weights: list[list[float]] | None) -> NDArray[Any]:
+    """Each row of the weights times all rows; None: the rows as they are."""
+    if weights is None:
+        return rows
+    results = []
+    for row_weights in weights:
+        result = np.zeros(rows.shape[1])
+        for weight, row in zip(row_weights, rows, strict=True):
+            result += weight * row
+        results.append(result)
+    return np.stack(results)
 
 
 def loadings(beta: PerSymbol[float], symbols: list[str], seed: int, purpose: str) -> Floats:
@@ -159,9 +192,3 @@ def loadings(beta: PerSymbol[float], symbols: list[str], seed: int, purpose: str
         return np.full((len(symbols), 1), float(beta))
     low, high = beta["uniform"]
     return np.array([[low + (high - low) * stream(seed, symbol, purpose).random()] for symbol in symbols])
-
-
-def _product(first: Floats | None, second: Floats | None) -> Floats | None:
-    if first is None or second is None:
-        return first if second is None else second
-    return first * second

@@ -80,9 +80,10 @@ class Prices:
 
 def _path(market: MarketPlan, seed: int, step: int, trading_time: Callable[[int], int]) -> LatentPath:
     names = [symbol.name for symbol in market.symbols]
-    path = latent_path(market.dynamics, Draws(seed, names))
     if isinstance(market.correlation, FactorModel):
-        path = CorrelatedPath(path, market.correlation, names, seed)
+        path: LatentPath = CorrelatedPath(market.dynamics, market.correlation, names, seed)
+    else:
+        path = latent_path(market.dynamics, Draws(seed, names))
     moves = [(shock, trading_time(shock.begin), _moved(shock, market, names)) for shock in market.shocks if shock.move]
     return ShockedPath(path, moves, step) if moves else path
 

@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 
 from simulator.market.correlation import CorrelatedPath, FactorModel, loadings, sector_of
-from simulator.market.dynamics import latent_path
 from simulator.market.events import Events
 from simulator.market.exact import FRACTION_BITS
 from simulator.market.prices import Prices
@@ -124,7 +123,7 @@ def test_factors_correlate_returns(name: str, make_plan: MakePlan) -> None:
     plan = make_plan(*FACTORS, *overrides, *GRID)
     model = plan.market.correlation
     assert isinstance(model, FactorModel)
-    path = CorrelatedPath(latent_path(plan.market.dynamics, Draws(seed, names)), model, names, seed)
+    path = CorrelatedPath(plan.market.dynamics, model, names, seed)
     returns = np.diff(path.advance(steps + 1).levels, axis=1) / 2.0**FRACTION_BITS
     returns -= returns.mean(axis=1)[:, None]
     betas = loadings(model.market.beta, names, seed, "market beta")[:, 0]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from simulator.market.dynamics.base import LatentPath, ProcessPath
+import numpy as np
+
+from simulator.market.chain import stationary
+from simulator.market.dynamics.base import Floats, LatentPath, ProcessPath
 from simulator.market.dynamics.processes import PROCESSES, Process
 from simulator.market.dynamics.regime import Regime, RegimePath, state_values
 from simulator.market.dynamics.replay import Replay, ReplayPath
@@ -33,6 +37,24 @@ def latent_path(parameters: Dynamics, draws: Draws) -> LatentPath:
         BadConfigError: if a file that the parameters name cannot be used.
     """
     return DYNAMICS[parameters.kind](parameters, draws)
+
+
+def mean_volatility(parameters: Dynamics, draws: Draws) -> Floats:
+    """The volatility that `Latent.volatility` is relative to, per square root of a grid step; shape (names, 1).
+
+    A process' own without its jumps; of a regime the mean over the states' shares of the time; of a replay the realised one.
+
+    Raises:
+        BadConfigError: if a file that the parameters name cannot be used.
+    """
+    if isinstance(parameters, Replay):
+        return ReplayPath(parameters, draws).realised_volatility()
+    step = math.sqrt(parameters.step_in_years)
+    if isinstance(parameters, Regime):
+        levels = PROCESSES[parameters.process.kind].volatility(state_values(parameters, draws))
+        shares = stationary(parameters.matrix, [state.mean_duration for state in parameters.states])
+        return np.cumsum(levels * shares, axis=1)[:, -1:] * step  # in order, which sum() does not promise
+    return PROCESSES[parameters.kind].volatility(parameters.values(draws)) * step
 
 
 def faults_of(parameters: Dynamics, draws: Draws) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, final
 
 import numpy as np
 from pydantic import Field
 
 from simulator.market.dynamics.base import DynamicsParameters, Floats, Integers, Latent, LatentPath
-from simulator.market.exact import fixed_point, logarithm_of
+from simulator.market.exact import FRACTION_BITS, fixed_point, logarithm_of
 from simulator.market.recorded import Recorded, Sha256, TimeUnit
 from simulator.seeding import Draws
 
@@ -64,6 +65,7 @@ class ReplayPath(LatentPath):
         passed = np.ceil((times - times.min()) / parameters.speed) if parameters.speed != 1.0 else times - times.min()
         self._times: list[Integers] = [np.minimum(passed, _LONGEST).astype(np.int64)[row] for row in rows]
         self._levels: list[Integers] = [_relative(prices[row]) for row in rows]
+        self._span = span / parameters.speed
         self._lap = max(1, int(min(_LONGEST, np.ceil(span / parameters.speed)))) if parameters.loop else None
         self._step = max(1, round(parameters.step * 1_000_000_000))
         self._next = 0
@@ -79,6 +81,17 @@ class ReplayPath(LatentPath):
             places = np.maximum(np.searchsorted(times, within, side="right") - 1, 0)
             rows.append(levels[places] + laps * levels[-1])
         return Latent(np.repeat(rows, self._count, axis=0) if len(rows) < self._count else np.array(rows))
+
+    def realised_volatility(self) -> Floats:
+        """Square root of the sum of the squared returns from row to row, over the grid steps of the file; shape (symbols, 1).
+
+        What a path of constant volatility would have, per square root of a step; 0 for a file of one instant.
+        """
+        steps = max(1.0, self._span / self._step)
+        # fsum rounds once: the same bits whatever adds up.
+        squares = [math.fsum(np.square(np.diff(levels) * 2.0**-FRACTION_BITS).tolist()) for levels in self._levels]
+        column = np.array([[math.sqrt(square / steps)] for square in squares])
+        return np.repeat(column, self._count, axis=0) if len(column) < self._count else column
 
     @staticmethod
     def _rows(parameters: Replay, file: Recorded, names: list[str]) -> list[Integers]:

@@ -41,19 +41,25 @@ class Ledger:
     def add(self, placed: Placed) -> None:
         """Take account of the next records."""
         struck = placed.take(placed.records.faults != 0)
+        if not self._parts:  # a run without any has the columns all the same
+            self._parts.append(self._rows("", self._described(placed.take(slice(0, 0)))))
         if len(struck.records):
             frame = self._described(struck)
             faults = struck.records.faults
             for number, name in enumerate(NAMES):
                 rows = np.flatnonzero(faults >> np.uint32(number) & np.uint32(1))
                 if rows.size:
-                    self._parts.append(frame[rows].select(pl.lit(name).alias("kind"), pl.all()))
+                    self._parts.append(self._rows(name, frame[rows]))
 
     def frame(self) -> pl.DataFrame:
-        """All rows, in the order of sending."""
+        """All rows, in the order of sending; first those of records that were never sent."""
         if not self._parts:
             return pl.DataFrame(schema={"kind": pl.String})
         return pl.concat(self._parts).sort("sent_time", "symbol", "seq", "copy", "kind", maintain_order=True)
+
+    @staticmethod
+    def _rows(kind: str, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.select(pl.lit(kind).alias("kind"), pl.all())
 
     def _described(self, struck: Placed) -> pl.DataFrame:
         records = struck.records

@@ -97,8 +97,10 @@ def placed_records(plan: Plan, start: int, placement: Placement, limit: int) -> 
     left = limit
     for block in records_of(plan, start):
         sent = np.cumsum(~block.withheld)
-        records = block if sent[-1] <= left else block.take(slice(0, int(sent.searchsorted(left, side="right"))))
+        is_last = sent[-1] > left
+        records = block.take(slice(0, int(sent.searchsorted(left, side="right")))) if is_last else block
         left -= int((~records.withheld).sum())
         yield placement.of(records)
-        if left == 0 and sent[-1] > 0:
+        # With none left to come, blocks of nothing but withheld records may still do.
+        if is_last:
             return

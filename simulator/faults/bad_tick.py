@@ -31,7 +31,7 @@ class BadTick(Fault):
         hit = self.hits(records)
         bad = records.take(hit)
         price, factor = bad.events.price, self._parameters.factor
-        up = self._draw_way.below(bad, 0.5)
+        up = self._draw_way.below(bad, 0.5) | (price == 1)  # what cannot get smaller gets larger
         wrong = np.where(up, price * factor, np.maximum(price // factor, 1))
         quotes = bad.events.quotes
         if quotes is None:

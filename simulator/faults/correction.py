@@ -41,7 +41,7 @@ class Correction(Fault):
         events = firsts.events
         cancelled = self._draw_cancel.below(firsts, self._parameters.cancel)
         shift = np.rint((2.0 * self._draw_move.uniform(firsts) - 1.0) * self._parameters.move * events.price).astype(np.int64)
-        shift = np.where(shift == 0, 1, shift)  # a correction corrects something
+        shift = np.where((shift == 0) | (events.price == 1), 1, shift)  # a correction corrects something
         price = np.where(cancelled, events.price, np.maximum(events.price + shift, 1))
         seconds = replace(
             firsts,

@@ -79,10 +79,12 @@ class Faults(Parameters):
 def faults_at_work(faults: Faults, setting: Setting) -> list[Fault | Aim]:
     """The faults of a run, in the order in which they strike."""
     aim = Aim(0, faults.aim_rate, setting) if faults.aim == AIM else None
-    working: list[Fault | Aim] = [] if aim is None else [aim]
+    working: list[Fault | Aim] = []
     for name, parameters in faults.active.items():
         build: Any = FAULTS[name]  # each takes the parameters of its own kind
         aimed = (aim,) if name in _AIMED else ()
         working.append(build(name, NAMES.index(name), parameters, setting, *aimed))
-    # A fast or slow clock first, so that what is aimed hits.
-    return sorted(working, key=lambda fault: isinstance(fault, Aim) - isinstance(fault, ClockSkew))
+    if aim is not None:
+        # After a fast or slow clock, so that what is aimed hits; before all else, so that copies have their originals' times.
+        working.insert(0 if faults.clock_skew is None else 1, aim)
+    return working

@@ -37,12 +37,12 @@ class Payloads:
             Damage.TRUNCATED: self._truncated,
             Damage.WRONG_TYPE: self._wrong_type,
             Damage.MISSING_FIELD: self._missing_field,
-            Damage.EXTRA_FIELD: lambda line, word: _with_member(line, "venue", f"V{word % 10}"),
+            Damage.EXTRA_FIELD: lambda line, word: _with_member(line, self._unused("venue"), f"V{word % 10}"),
             Damage.NOT_A_NUMBER: self._not_a_number,
             Damage.INVALID_UTF8: self._invalid_utf8,
             Damage.EMPTY: lambda _line, _word: b"",
             Damage.NULL: lambda _line, _word: None,
-            Damage.HUGE: lambda line, _word: _with_member(line, "padding", "x" * self._huge),
+            Damage.HUGE: lambda line, _word: _with_member(line, self._unused("padding"), "x" * self._huge),
             Damage.RENAMED_FIELD: lambda line, _word: _renamed(line, *self._drift),
             Damage.ADDED_FIELD: lambda line, word: _with_member(line, self._drift[1], word % 100),
         }
@@ -84,8 +84,16 @@ class Payloads:
 
     def _invalid_utf8(self, line: bytes, _word: int) -> bytes:
         """The symbol begins with a byte that never occurs in UTF-8."""
-        before, after = line.split(f'"{self._names["symbol"]}":"'.encode(), 1)
-        return before + f'"{self._names["symbol"]}":"'.encode() + b"\xff" + after
+        opening = json.dumps(self._names["symbol"], ensure_ascii=False).encode() + b':"'
+        before, after = line.split(opening, 1)
+        return before + opening + b"\xff" + after
+
+    def _unused(self, name: str) -> str:
+        """The name, or one like it that no field has, also without regard to case."""
+        taken = {each.lower() for each in self._names.values()}
+        while name in taken:
+            name += "_"
+        return name
 
 
 def _with_member(line: bytes, name: str, value: str | int) -> bytes:

@@ -235,7 +235,7 @@ def _correction_faults(specification: Specification) -> list[str]:
     if ordered and not deduplicates:
         what = " and ".join(ordered)
         return [f"metrics.names: {what} cannot be known with faults.correction and window.deduplicate=false: reports share a seq"]
-    if deduplicates and specification.sink.kind == "file":
+    if deduplicates and specification.sink.kind == "file" and specification.mode != "produce":
         return ["window.deduplicate=true: must be false with faults.correction and sink.kind=file, whose files have no order"]
     return []
 

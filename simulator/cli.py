@@ -80,7 +80,7 @@ def _run(config: DictConfig) -> int:
         mode = importlib.import_module(f"simulator.modes.{specification.mode}")
         from simulator.modes.context import Context  # noqa: PLC0415  # after the checks, for a quick answer to a typing error
 
-        code: int = mode.run(Context(specification, directory))
+        code: int = mode.run(Context(specification, directory, list(HydraConfig.get().overrides.task)))
     except SimulatorError as error:
         _tell(error)
         return error.exit_code

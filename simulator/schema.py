@@ -278,6 +278,12 @@ class Realism(Parameters):
     duration: Seconds
 
 
+class Reproducer(Parameters):
+    """The section `reproducer` of `conf/config.yaml`."""
+
+    attempts: Annotated[int, Field(ge=0, le=1000)]
+
+
 Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce", "realism"]
 
 
@@ -311,6 +317,7 @@ class Specification(Parameters):
     metrics: Metrics
     output: Annotated[ConsoleOutput | ParquetOutput | KafkaOutput, Field(discriminator="kind")]
     realism: Realism
+    reproducer: Reproducer
     spark: Spark
 
 

@@ -85,7 +85,10 @@ class Accounts:
         return 0 if newest == _NEVER else max(0, int(newest) - self._plan.answers.window.watermark // 1000)
 
     def _note_late_groups(self, reading: Reading, batch: Integers, trades: NDArray[np.bool_]) -> None:
-        """Pairs of window and symbol that a batch drops: Spark counts them after it has aggregated the batch's own rows."""
+        """Windows by symbol that a batch drops: Spark counts them after it has aggregated the batch's own rows.
+
+        Sessions it counts before it has brought the rows of all its tasks together; each task reads a place of its own.
+        """
         window = self._plan.answers.window
         time, late_before = reading.event_time, reading.late_before
         is_session = window.kind == "session"
@@ -95,7 +98,8 @@ class Accounts:
             rows = trades & (begin + window.size <= late_before) & (time < begin + window.size)
             if rows.any():
                 symbols = reading.placed.records.events.symbol[rows].astype(np.int64)
-                self._late_groups.append(np.stack([batch[rows], begin[rows], symbols], axis=1))
+                places = reading.placed.place[rows] if is_session else np.zeros_like(symbols)
+                self._late_groups.append(np.stack([batch[rows], begin[rows], symbols, places], axis=1))
 
     def _groups_by_batch(self) -> Integers:
         batches = len(self._log.reports)

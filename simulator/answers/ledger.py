@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Mapping
+from typing import Any, final
 
 import numpy as np
 import polars as pl
 
-from simulator.answers.placement import NOWHERE, Placed
+from simulator.answers.placement import NOWHERE, Placed, Placement, placed_records
 from simulator.encode.frame import standard_frame
 from simulator.faults.damage import Damage
 from simulator.faults.model import NAMES
@@ -99,3 +100,12 @@ class Ledger:
         ]
         rest = [name for name in meant.columns if name not in {"symbol", "seq", "event_time"}]
         return joined.select(*columns, *rest)
+
+
+def ledger_of(plan: Plan, manifest: Mapping[str, Any]) -> pl.DataFrame:
+    """The ledger of a finished run, from its plan and manifest."""
+    placement = Placement(plan, manifest["deliveries"], manifest["partitions"])
+    ledger = Ledger(plan, manifest["start"], placement.names)
+    for placed in placed_records(plan, manifest["start"], placement, manifest["counts"]["generated"]):
+        ledger.add(placed)
+    return ledger.frame()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from simulator.compiler import compile_plan
@@ -24,6 +24,8 @@ class Context:
 
     specification: Specification
     directory: RunDirectory
+    overrides: list[str] = field(default_factory=list)
+    """The command line's."""
 
     def compile(self) -> Plan:
         """The plan, also written to the run directory."""

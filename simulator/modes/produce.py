@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from simulator.answers.ledger import ledger_of
 from simulator.broker.topics import await_broker, end_offsets, ensure_topic
 from simulator.compiler import bootstrap_servers
 from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, SimulatorError
@@ -20,7 +21,7 @@ from simulator.produce.signals import StopRequest, stop_on_signals
 from simulator.produce.sink import Sink
 from simulator.produce.stdout import StdoutSink
 from simulator.report.terminal import producing, say, standing_line
-from simulator.rundir import write_json
+from simulator.rundir import read_json, write_json
 
 
 def run(context: Context) -> int:
@@ -33,6 +34,8 @@ def run(context: Context) -> int:
         prepare_topic(plan, servers)
     with stop_on_signals() as stop, producing(plan) as report:
         outcome = produce(context, plan, servers, stop, report)
+    if plan.faults.any and plan.sink.kind != "stdout":
+        ledger_of(plan, read_json(context.directory.manifest)).write_parquet(context.directory.ledger)
     line = standing_line(outcome.progress, plan.market.rate * plan.clock.speed if plan.clock.speed else None)
     sys.stderr.write(f"{'interrupted: ' if outcome.interrupted else ''}sent and acknowledged: {line}\n")
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from simulator.answers.judge import judge
 from simulator.answers.results import merge_batches
@@ -21,6 +23,7 @@ from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.signals import StopRequest, stop_on_signals
 from simulator.report.terminal import producing, say, show_table, show_verdict
+from simulator.reproducer import smallest_failing
 from simulator.rundir import read_json, write_json, write_lines
 
 
@@ -38,8 +41,12 @@ def run(context: Context) -> int:
     plan = context.compile()
     with stop_on_signals() as stop:
         outcome, in_topic = _stream(context, plan, stop)
-        _conclude(context, plan, in_topic, complete=not outcome.interrupted)
-    status = read_json(context.directory.verdict)["status"]
+        content = _conclude(context, plan, in_topic, complete=not outcome.interrupted)
+    status = content["status"]
+    if status == "mismatch" and context.specification.reproducer.attempts:
+        content["reproducer"] = _reproducer(context)
+        write_json(content, context.directory.verdict)
+    show_verdict(content, read_json(context.directory.manifest), context.directory.path)
     if outcome.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_OK if status == "match" else EXIT_MISMATCH
@@ -110,8 +117,8 @@ def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
     return options
 
 
-def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: bool) -> None:
-    """Answers, results and verdict into the run directory, and on the terminal."""
+def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: bool) -> dict[str, Any]:
+    """Answers, results and verdict into the run directory; gives the verdict."""
     directory, metrics = context.directory, plan.answers.metrics
     say("computing the answers …")
     manifest = read_json(directory.manifest)
@@ -124,4 +131,10 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
     comparison = compare(judgement.windows, results, metrics)
     content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete)
     write_json(content, directory.verdict)
-    show_verdict(content, manifest, directory.path)
+    return content
+
+
+def _reproducer(context: Context) -> str | None:
+    """The command of the smallest run that was seen to fail like this one."""
+    smaller = smallest_failing(context.specification, context.overrides, say)
+    return None if smaller is None else shlex.join(["python", "-m", "simulator", *smaller])

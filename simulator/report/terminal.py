@@ -82,6 +82,8 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
     console.print(f"rate     {pace}")
     console.print(f"digest   {manifest['stream_digest']}")
     console.print(f"run      {directory}", markup=False)
+    if verdict.get("reproducer"):
+        console.print(f"smaller  {verdict['reproducer']}", markup=False)
     console.print(verdict["status"], style=_STYLES[verdict["status"]])
 
 

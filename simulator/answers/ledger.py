@@ -15,6 +15,8 @@ from simulator.faults.model import NAMES
 from simulator.plan import Plan
 
 _TIME = pl.Datetime("us", "UTC")
+# Faults of the bytes; that another fault struck the same record tells nothing about them.
+_OF_BYTES = ("drift", "corrupt")
 _LABELS = pl.Series("damage", [code.label for code in Damage], dtype=pl.String)
 
 
@@ -60,7 +62,8 @@ class Ledger:
 
     @staticmethod
     def _rows(kind: str, frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.select(pl.lit(kind).alias("kind"), pl.all())
+        detail = pl.col("detail") if kind in _OF_BYTES else pl.lit(None, dtype=pl.String).alias("detail")
+        return frame.select(pl.lit(kind).alias("kind"), detail, pl.exclude("detail"))
 
     def _described(self, struck: Placed) -> pl.DataFrame:
         records = struck.records

@@ -19,7 +19,7 @@ class Condition(IntEnum):
     OPENING_AUCTION = 1
     CLOSING_AUCTION = 2
     REOPENING_AUCTION = 3
-    # Statuses: no trade; the price is the last that counts for the symbol, the volume is 0.
+    # Statuses: no trade; the price is the last that counts for the symbol (see `statuses`), the volume is 0.
     PRE_OPEN = 16
     OPEN = 17
     CLOSED = 18

@@ -77,3 +77,27 @@ class Events:
 def event_times(events: Events, start: int) -> Integers:
     """Event times in microseconds since 1970, rounded down, for a market that started at `start` (the same unit)."""
     return start + events.time // 1000
+
+
+def merge(events: Events, extra: Events) -> Events:
+    """Both in one order: by time, then symbol, extras first."""
+    if not len(extra):
+        return events
+    both = Events(
+        np.concatenate((extra.symbol, events.symbol)),
+        np.concatenate((extra.seq, events.seq)),
+        np.concatenate((extra.time, events.time)),
+        np.concatenate((extra.price, events.price)),
+        np.concatenate((extra.volume, events.volume)),
+        _joined(extra.quotes, events.quotes),
+        None if events.condition is None or extra.condition is None else np.concatenate((extra.condition, events.condition)),
+    )
+    # lexsort is stable: what came first stays first where time and symbol are equal.
+    return both.take(np.lexsort((both.symbol, both.time)))
+
+
+def _joined(first: Quotes | None, second: Quotes | None) -> Quotes | None:
+    if first is None or second is None:
+        return None
+    columns = ("bid", "ask", "bid_size", "ask_size")
+    return Quotes(*(np.concatenate((getattr(first, name), getattr(second, name))) for name in columns))

@@ -18,7 +18,7 @@ from simulator.market.halts import LimitUpLimitDown
 from simulator.market.hours import TradingHours
 from simulator.market.prices import PriceBlock, Prices
 from simulator.market.shards import SelectedArrivals, has_joint_arrivals, has_joint_prices, owned, select, with_symbols
-from simulator.market.statuses import Statuses, merge
+from simulator.market.statuses import Statuses
 from simulator.market.trades import Trades
 from simulator.plan import MarketPlan, Plan
 
@@ -76,7 +76,7 @@ class Market:
         self._arrivals = self._arrival_process(plan, own, seed)
         self._trades = Trades(own, seed)
         has_conditions = self._hours is not None or isinstance(plan.halts, LimitUpLimitDown)
-        self._statuses = Statuses(own, self._hours, duration, self._step) if has_conditions else None
+        self._statuses = Statuses(own, self._hours, duration, self._step, self._trades) if has_conditions else None
         self._next_seq: NDArray[np.int64] = np.zeros(mine.size, dtype=np.int64)
         self._now = 0
 
@@ -113,7 +113,7 @@ class Market:
         arrivals = self._arrivals.until(self._now if self._end is None else min(self._now, self._end))
         events = self._trade(begin, block, arrivals)
         if self._statuses is not None:
-            events = merge(events, self._statuses.take(begin, block, self._trades, last=self.finished))
+            events = self._statuses.join(events, begin, block, last=self.finished)
         return self._numbered(events)
 
     def _steps(self, block_events: int) -> int:

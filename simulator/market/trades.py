@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Integers = NDArray[np.int64]
 Symbols = NDArray[np.uint32]
+Limits = tuple[Integers, Integers]
+"""The lowest and the highest price, units of 10^-price_decimals."""
 
 
 @final
@@ -60,36 +62,51 @@ class Trades:
         bid, ask = self._quotes.around(ticks, volatility, draws)
         bid, ask = self._bands.floor(bid * self._tick[symbol]), self._bands.ceiling(ask * self._tick[symbol])
         if limits is not None:
-            ask = np.minimum(ask, limits[1])
-            bid = self._bands.floor(np.minimum(np.maximum(bid, limits[0]), ask - self._tick[symbol]))
+            bid, ask = self._within(symbol, bid, ask, limits)
         price = np.where(draws.buys, ask, bid)
         if not self._published:
             return price, volume, None
         sizes = [self._quotes.lots(each) * self._lot for each in (draws.bid_size, draws.ask_size)]
         return price, volume, Quotes(bid, ask, sizes[0], sizes[1])
 
-    def _limits(self, symbol: Symbols, place: Integers, block: PriceBlock) -> tuple[Integers, Integers] | None:
-        """The price bands at each arrival, rounded inward to prices that are allowed."""
+    def _limits(self, symbol: Symbols, place: Integers, block: PriceBlock) -> Limits | None:
+        """The price bands at each arrival."""
         if block.halts is None:
             return None
+        return self._allowed(symbol, block.halts.lower.ravel()[place], block.halts.upper.ravel()[place])
+
+    def _allowed(self, symbol: Symbols, lower: Integers, upper: Integers) -> Limits:
+        """Bands in ticks, rounded inward to prices that are allowed; one that has no room for two of them gets room below."""
         tick = self._tick[symbol]
-        lower, upper = (bands.ravel()[place] * tick for bands in (block.halts.lower, block.halts.upper))
-        return self._bands.ceiling(lower), self._bands.floor(upper)
+        lowest, highest = self._bands.ceiling(lower * tick), self._bands.floor(upper * tick)
+        return np.where(lowest < highest, lowest, self._bands.floor(highest - tick)), highest
+
+    def _within(self, symbol: Symbols, bid: Integers, ask: Integers, limits: Limits) -> Limits:
+        """Quotes moved between the limits, still an allowed price apart."""
+        tick, (lower, upper) = self._tick[symbol], limits
+        bid = np.maximum(bid, lower)
+        ask = np.minimum(np.maximum(ask, self._bands.ceiling(bid + tick)), upper)
+        return np.maximum(self._bands.floor(np.minimum(bid, ask - tick)), lower), ask
+
+    def price_at(self, symbol: Symbols, ticks: Integers, lower: Integers, upper: Integers) -> Integers:
+        """Prices of auction prints and statuses: the nearest that is allowed between the bands; all in ticks."""
+        price = self._bands.nearest(ticks * self._tick[symbol])
+        return np.clip(price, *self._allowed(symbol, lower, upper))
 
     def print_at(
-        self, symbol: Symbols, ticks: Integers, multiple: NDArray[np.float64]
-    ) -> tuple[Integers, Integers, Quotes | None]:
-        """Price, volume and quotes of auction prints (size `multiple` > 0, in mean trade sizes) and statuses (0).
+        self, symbol: Symbols, price: Integers, bands: tuple[Integers, Integers], multiple: NDArray[np.float64]
+    ) -> tuple[Integers, Quotes | None]:
+        """Volume and quotes of auction prints (size `multiple` > 0, in mean trade sizes) and statuses (0), at allowed prices.
 
-        An auction leaves no spread to speak of: the quotes are a tick below and a tick above.
+        An auction leaves no spread to speak of: the quotes are a tick below and a tick above, as far as the bands (in ticks) let.
         """
         tick = self._tick[symbol]
-        price = self._bands.nearest(ticks * tick)
         lots = np.rint(multiple * self._mean_volume[symbol] / self._lot).astype(np.int64)
         volume = np.where(multiple > 0, np.maximum(lots, 1) * self._lot, 0)
         if not self._published:
-            return price, volume, None
+            return volume, None
         bid = self._bands.floor(np.maximum(price - tick, tick))
         ask = self._bands.ceiling(np.maximum(price, bid) + tick)
+        bid, ask = self._within(symbol, bid, ask, self._allowed(symbol, *bands))
         size = np.full(price.shape, self._lot, dtype=np.int64)
-        return np.clip(price, bid, ask), volume, Quotes(bid, ask, size, size)
+        return volume, Quotes(bid, ask, size, size)

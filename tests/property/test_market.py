@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count, product
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simulator.market.conditions import Condition
 from simulator.market.events import Events
-from simulator.market.hours import SessionPlan
+from simulator.market.hours import SessionPlan, TradingHours
 from simulator.market.prices import Prices
 from simulator.market.shocks import Shock
 from simulator.market.stream import events_of
@@ -27,6 +27,7 @@ Options = dict[str, tuple[str, ...]]
 Integers = NDArray[np.int64]
 
 SECOND = 1_000_000_000
+STEP = SECOND // 10
 COLUMNS = ("symbol", "seq", "time", "price", "volume", "condition")
 QUOTES = ("bid", "ask", "bid_size", "ask_size")
 REGULAR = int(Condition.REGULAR)
@@ -267,6 +268,7 @@ def test_every_market_holds_to_the_laws(choice: Choice, build: Build) -> None:
         holds_the_session(plan, events, plan.market.session)
     if "condition" in events:
         holds_halts(plan, events)
+        holds_last_prices(plan, events)
 
 
 def holds_the_order(plan: Plan, events: dict[str, Integers]) -> None:
@@ -385,6 +387,46 @@ def holds_halts(plan: Plan, events: dict[str, Integers]) -> None:
             limited = condition == Condition.LIMIT_STATE or (limited and condition == Condition.REGULAR)
             reopening = condition == Condition.REOPENING_AUCTION
         assert not reopening
+
+
+def holds_last_prices(plan: Plan, events: dict[str, Integers]) -> None:
+    """While the market is closed, a feed shows the last price that it has told."""
+    for index in range(len(plan.market.symbols)):
+        mine = events["symbol"] == index
+        conditions, prices = events["condition"][mine], events["price"][mine]
+        closed = np.flatnonzero((conditions == Condition.CLOSED) | (conditions == Condition.PRE_OPEN))
+        assert np.array_equal(prices[closed[closed > 0]], prices[closed[closed > 0] - 1])
+
+
+@many(60)
+@given(
+    choice=choices,
+    session=st.sampled_from(["24x7", "equity_day", "without auctions", "without a night"]),
+    quotes=st.sampled_from(["bid_ask", "narrow", "none"]),
+)
+def test_no_price_and_no_quote_is_outside_a_band(choice: Choice, session: str, quotes: str, build: Build) -> None:
+    """Of all events while the market is open, auctions and statuses included; bands from the prices alone."""
+    plan = build(replace(choice, session=session, quotes=quotes, halts="luld"))
+    assert plan.duration is not None
+    hours = None if plan.market.session is None else TradingHours(plan.market.session)
+    prices = Prices(plan.market, plan.seed, STEP, int if hours is None else hours.trading_time_before)
+    days = round(choice.duration) + 1
+    blocks = []
+    for _ in range(days):  # sessions of two seconds
+        prices.reopen() if hours is not None else None
+        blocks.append(prices.advance(2 * SECOND // STEP).halts)
+    lower, upper = (np.concatenate([getattr(block, side) for block in blocks], axis=1) for side in ("lower", "upper"))
+    events = whole(plan)
+    closed = np.isin(events["condition"], [Condition.CLOSED, Condition.PRE_OPEN])
+    events = {name: column[~closed] for name, column in events.items()}
+    symbol, time = events["symbol"], events["time"]
+    trading = time if hours is None else np.array([hours.trading_time_before(each) for each in time.tolist()], dtype=np.int64)
+    # A close has the trading time of the next opening.
+    step = (trading - (events["condition"] == Condition.CLOSING_AUCTION)) // STEP
+    tick = np.array([each.tick for each in plan.market.symbols])[symbol]
+    low, high = lower[symbol, step] * tick, upper[symbol, step] * tick
+    for name in ("price", "bid", "ask") if quotes != "none" else ("price",):
+        assert np.all((low <= events[name]) & (events[name] <= high)), name
 
 
 def test_halts_limit_states_and_market_wide_halts_do_happen(build: Build) -> None:

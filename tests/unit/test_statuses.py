@@ -111,7 +111,7 @@ def test_a_fall_of_the_market_halts_everyone(block: int | None, make_plan: MakeP
 @pytest.mark.parametrize("night", ["0.5", "0"])
 @pytest.mark.parametrize("block", [1, 3, None])
 def test_a_halt_for_the_session_has_no_closing_auction(night: str, block: int | None, make_plan: MakePlan) -> None:
-    """Also where the close is the next opening."""
+    """Also where the close is the next opening. The price fell on to 40, but until the opening nobody could know."""
     plan = make_plan(
         *(*STILL, *DAY, *BREAKER, "session.pre_open=0", f"session.closed={night}"),
         *("shocks=[{at:0.6,move:-0.6}]", "symbols.count=1", "rate=2", f"duration={2.2 + float(night)}"),
@@ -121,7 +121,7 @@ def test_a_halt_for_the_session_has_no_closing_auction(night: str, block: int | 
         *[(0.0, condition, 100.0) for condition in ("open", "opening_auction", "regular")],
         (0.5, "regular", 100.0),
         (0.6, "market_halted", 50.0),
-        (close, "closed", 40.0),
+        (close, "closed", 50.0),
         *[(opening, condition, 40.0) for condition in ("open", "opening_auction", "regular")],
         (opening + 0.5, "regular", 40.0),
         *[(opening + 1, condition, 40.0) for condition in ("closing_auction", "closed")],

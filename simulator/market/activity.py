@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.market.intensity import Intensity, constant, u_shape
+from simulator.market.intensity import Intensity, constant, u_segments
 from simulator.market.piecewise import Segment
+from simulator.market.shapes import Periodic, Sequel
 from simulator.market.shocks import burst
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from simulator.market.hours import SessionPlan
     from simulator.plan import MarketPlan
 
-
 _STRETCHES = 390
+# A product with another shape tabulates many days one by one: fewer stretches of each, off the curve by less than 0.05 % of the
+# mean.
 _STRETCHES_OF_MANY = 78
 
 
@@ -35,20 +37,29 @@ def market_intensity(market: MarketPlan, trading_time: Callable[[int], int]) -> 
 
 
 def session_shape(session: SessionPlan) -> Intensity:
-    """A U over each session, short ones and the rest of one that has begun before the start included."""
-    pieces: list[Segment] = []
-    # Many days are tabulated one by one: fewer stretches of each, which are off the curve by less than 0.05 % of the mean.
-    stretches = _STRETCHES if session.period is not None else _STRETCHES_OF_MANY
-    for opening, close in zip(session.opens, session.closes, strict=True):
-        begun = max(0, -opening) * 1000
-        whole = u_shape(session.u_shape, (close - opening) * 1000, stretches).period
-        shift = (pieces[-1].end if pieces else 0) - begun
-        for segment in whole:
-            begin = max(segment.begin, begun)
-            if segment.end > begin:
-                pieces.append(Segment(begin + shift, segment.end + shift, segment.at(begin), segment.last))
+    """A U over each session, short ones and the rest of one that has begun before the start included; mean 1 over each."""
+    spans = [
+        ((close - opening) * 1000, max(0, -opening) * 1000) for opening, close in zip(session.opens, session.closes, strict=True)
+    ]
     if session.period is not None:
-        return Intensity([], pieces)
-    # As long as any constant, so that a product with another shape needs no repetitions of it.
-    last, (rest,) = pieces[-1], constant().period
-    return Intensity(pieces, [Segment(last.end, max(2 * last.end, rest.end), 1.0, 1.0)])
+        return Intensity(Periodic([], _one_after_another([_rest_of_u(session.u_shape, *span, _STRETCHES) for span in spans])))
+    # Years of sessions have few different lengths.
+    shapes = {span: Periodic([], _rest_of_u(session.u_shape, *span, _STRETCHES_OF_MANY)) for span in set(spans)}
+    return Intensity(Sequel([shapes[span] for span in spans]))
+
+
+def _rest_of_u(depth: float, length: int, begun: int, stretches: int) -> list[Segment]:
+    """What is left of a session's U after `begun` nanoseconds; from 0."""
+    return [
+        Segment(max(segment.begin - begun, 0), segment.end - begun, segment.at(max(segment.begin, begun)), segment.last)
+        for segment in Periodic([], u_segments(depth, length, stretches)).period
+        if segment.end > begun
+    ]
+
+
+def _one_after_another(parts: list[list[Segment]]) -> list[Segment]:
+    joined: list[Segment] = []
+    for part in parts:
+        shift = joined[-1].end if joined else 0
+        joined += [Segment(s.begin + shift, s.end + shift, s.first, s.last) for s in part]
+    return joined

@@ -14,10 +14,9 @@ from typing import NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.piecewise import Segment, Table
+from simulator.market.piecewise import Segment
+from simulator.market.shapes import FOR_EVER, Periodic, Shape
 
-# Of a shape that becomes constant: as good as for ever (126 years).
-_FOR_EVER = 4_000_000_000_000_000_000
 _MOST_SEGMENTS = 200_000
 # Half the width of the first search; sums of rounded masses are not further off in most cases.
 _GUESS = 32
@@ -34,32 +33,15 @@ class Burst(NamedTuple):
 
 @final
 class Intensity:
-    """A shape (an opening stretch, which may be empty, and a period that repeats after it) times bursts.
-
-    The shape is scaled so that its mean is 1 over the opening stretch, or over a period where there is none. Bursts are not:
-    they add or remove events.
+    """A shape times bursts. The shape has the mean 1; bursts are not scaled: they add or remove events.
 
     Args:
-        opening: segments that adjoin, the first from 0; may be empty.
-        period: segments that adjoin, the first from where the opening ends.
+        shape: over time.
         bursts: factors on stretches of time.
     """
 
-    def __init__(self, opening: Sequence[Segment], period: Sequence[Segment], bursts: Sequence[Burst] = ()) -> None:
-        unit = opening or period
-        level = sum(segment.mass for segment in unit) / (unit[-1].end - unit[0].begin)
-        if level <= 0:
-            raise ValueError("an intensity needs a moment at which it is more than 0")
-        scale = 1.0 / float(level)
-        self.opening = [Segment(s.begin, s.end, s.first * scale, s.last * scale) for s in opening]
-        self.period = [Segment(s.begin, s.end, s.first * scale, s.last * scale) for s in period]
-        self._table = Table([*self.opening, *self.period])
-        self.start = self.period[0].begin
-        self.length = self.period[-1].end - self.start
-        self._start_mass = Table(self.opening).mass if opening else 0
-        self._period_mass = self._table.mass - self._start_mass
-        if self._period_mass <= 0:
-            raise ValueError("an intensity must not stay 0 for ever")
+    def __init__(self, shape: Shape, bursts: Sequence[Burst] = ()) -> None:
+        self.shape = shape
         self.bursts = tuple(bursts)
         self._cut_by_bursts()
 
@@ -67,7 +49,7 @@ class Intensity:
         """Stretches of one factor each: where they begin, in time, in the shape's mass and in operational time."""
         begins = sorted({0, *(edge for burst in self.bursts for edge in (burst.begin, burst.end))})
         factors = [math.prod(burst.factor for burst in self.bursts if burst.begin <= begin < burst.end) for begin in begins]
-        shape = [self._shape_cumulative(begin) for begin in begins]
+        shape = [self.shape.cumulative(begin) for begin in begins]
         masses = [0]
         for factor, (before, after) in zip(factors, pairwise(shape), strict=False):
             masses.append(masses[-1] + round((after - before) * factor))
@@ -75,35 +57,24 @@ class Intensity:
         self._begins: NDArray[np.int64] = np.array(begins, dtype=np.int64)
         self._factors = np.array([factor or 1.0 for factor in factors])  # without mass: never looked up
         self._zero = [factor == 0.0 for factor in factors]
-        self._shape: NDArray[np.int64] = np.array(shape, dtype=np.int64)
+        self._before: NDArray[np.int64] = np.array(shape, dtype=np.int64)
         self._masses: NDArray[np.int64] = np.array(masses, dtype=np.int64)
-
-    def _shape_cumulative(self, time: int) -> int:
-        if time < self.start:
-            return self._table.cumulative(time)
-        periods, rest = divmod(time - self.start, self.length)
-        return periods * self._period_mass + self._table.cumulative(self.start + rest)
-
-    def _shape_inverse(self, mass: NDArray[np.int64]) -> NDArray[np.int64]:
-        periods = np.maximum(mass - self._start_mass, 0) // self._period_mass
-        times: NDArray[np.int64] = self._table.inverse(mass - periods * self._period_mass) + periods * self.length
-        return times
 
     def cumulative(self, time: int) -> int:
         """L(time): operational nanoseconds before a time, to a nanosecond."""
         index = int(np.searchsorted(self._begins, time, side="right")) - 1
         if self._zero[index]:
             return int(self._masses[index])
-        part = (self._shape_cumulative(time) - int(self._shape[index])) * float(self._factors[index])
+        part = (self.shape.cumulative(time) - int(self._before[index])) * float(self._factors[index])
         return int(self._masses[index]) + round(part)
 
     def inverse(self, operational: NDArray[np.int64]) -> NDArray[np.int64]:
         """L^-1, rounded down to a nanosecond; never falls as its argument rises, and skips where the intensity is 0."""
         if not self.bursts:
-            return self._shape_inverse(operational)
+            return self.shape.inverse(operational)
         index = np.searchsorted(self._masses, operational, side="right") - 1
         since = ((operational - self._masses[index]) / self._factors[index]).astype(np.int64)
-        times = self._shape_inverse(self._shape[index] + since)
+        times = self.shape.inverse(self._before[index] + since)
         return np.clip(times, self._begins[index], self._ends[index] - 1)
 
     def operational_end(self, end: int) -> int:
@@ -129,7 +100,7 @@ class Intensity:
 
     def with_bursts(self, bursts: Sequence[Burst]) -> Intensity:
         """The same shape with further bursts."""
-        return Intensity(self.opening, self.period, [*self.bursts, *bursts])
+        return Intensity(self.shape, [*self.bursts, *bursts])
 
     def __mul__(self, other: Intensity) -> Intensity:
         """The product, scaled to mean 1 again, with the bursts of both.
@@ -139,13 +110,14 @@ class Intensity:
         Raises:
             ValueError: if that period is too long to be tabulated.
         """
-        start = max(self.start, other.start)
-        lengths = [each.length for each in (self, other) if not _is_constant(each.period)]
-        end = start + math.lcm(*lengths) if lengths else _FOR_EVER
-        if sum(end // each.length * len(each.period) for each in (self, other)) > _MOST_SEGMENTS:
+        shapes = self.shape, other.shape
+        start = max(shape.start for shape in shapes)
+        lengths = [shape.length for shape in shapes if not shape.is_constant_at_last]
+        end = start + math.lcm(*lengths) if lengths else FOR_EVER
+        if sum(end // shape.length * len(shape.period) for shape in shapes) > _MOST_SEGMENTS:
             seconds = " and ".join(f"{length / 1e9:g}" for length in lengths)
             raise ValueError(f"shapes with periods of {seconds} seconds do not fit in a period short enough to be tabulated")
-        mine, others = _unrolled(self, end), _unrolled(other, end)
+        mine, others = (shape.unrolled(end) for shape in shapes)
         inner = {segment.begin for segment in (*mine, *others) if segment.begin < end}
         knots = sorted({start, end} | inner)
         product, left, right = [], 0, 0
@@ -155,47 +127,39 @@ class Intensity:
             pair = mine[left], others[right]
             product.append(Segment(begin, stop, pair[0].at(begin) * pair[1].at(begin), pair[0].at(stop) * pair[1].at(stop)))
         parts = [piece for piece in product if piece.end <= start], [piece for piece in product if piece.begin >= start]
-        return Intensity(*parts, [*self.bursts, *other.bursts])
-
-
-def _is_constant(period: list[Segment]) -> bool:
-    return len(period) == 1 and period[0].first == period[0].last
-
-
-def _unrolled(intensity: Intensity, end: int) -> list[Segment]:
-    """Segments of the shape from 0 to at least `end`."""
-    segments, shift = list(intensity.opening), 0
-    while not segments or segments[-1].end < end:
-        segments += [Segment(s.begin + shift, s.end + shift, s.first, s.last) for s in intensity.period]
-        shift += intensity.length
-    return segments
+        return Intensity(Periodic(*parts), [*self.bursts, *other.bursts])
 
 
 def ramp(growth: float, span: int) -> Intensity:
     """From 2 / (1 + growth) to `growth` times that in a straight line over `span`, of mean 1; then constant."""
     first, last = 2.0 / (1.0 + growth), 2.0 * growth / (1.0 + growth)
-    return Intensity([Segment(0, span, first, last)], [Segment(span, max(2 * span, _FOR_EVER), last, last)])
+    return Intensity(Periodic([Segment(0, span, first, last)], [Segment(span, max(2 * span, FOR_EVER), last, last)]))
 
 
-def u_shape(depth: float, period: int, stretches: int = _U_KNOTS) -> Intensity:
+def u_shape(depth: float, period: int) -> Intensity:
+    """The U of trading over a day, again and again."""
+    return Intensity(Periodic([], u_segments(depth, period)))
+
+
+def u_segments(depth: float, period: int, stretches: int = _U_KNOTS) -> list[Segment]:
     """g(u) = 1 + depth (12 (u - 1/2)^2 - 1), u the share of the period that has passed; 0 <= depth <= 1.
 
     The U of trading over a day: 1 + 2 depth at both ends, 1 - depth in the middle. Exact at the knots between the stretches,
-    linear between them, scaled to mean 1.
+    linear between them; the mean is 1, but for what the lines are off the curve.
     """
     shares = [number / stretches - 0.5 for number in range(stretches + 1)]
     knots = [1.0 + depth * (12.0 * share * share - 1.0) for share in shares]
     # From a nanosecond a stretch on, no segment is empty.
     edges = [number * period // stretches for number in range(stretches + 1)]
-    return Intensity([], [Segment(*place, *values) for place, values in zip(pairwise(edges), pairwise(knots), strict=True)])
+    return [Segment(*place, *values) for place, values in zip(pairwise(edges), pairwise(knots), strict=True)]
 
 
 def levels(values: Sequence[float], period: int) -> Intensity:
     """Steps: equal stretches of the period, each with its level, scaled to mean 1."""
     edges = [number * period // len(values) for number in range(len(values) + 1)]
-    return Intensity([], [Segment(*place, value, value) for place, value in zip(pairwise(edges), values, strict=True)])
+    return Intensity(Periodic([], [Segment(*place, value, value) for place, value in zip(pairwise(edges), values, strict=True)]))
 
 
 def constant() -> Intensity:
     """The intensity 1: what bursts alone are put on."""
-    return Intensity([], [Segment(0, _FOR_EVER, 1.0, 1.0)])
+    return Intensity(Periodic([], [Segment(0, FOR_EVER, 1.0, 1.0)]))

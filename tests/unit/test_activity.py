@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.market.activity import market_intensity, session_shape
+from simulator.market.shapes import Sequel
 from simulator.market.stream import events_of
 from simulator.plan import Plan
 
@@ -45,6 +46,26 @@ def test_a_run_that_begins_in_mid_session_has_the_rest_of_the_shape(make_plan: M
     hours = [shape.cumulative(round(1170 * SECOND * number)) for number in range(11)]
     # From the middle on the U only rises: 12 (u - 1/2)^2, whose integral goes with the cube.
     assert np.diff(hours) / (11_700 * SECOND) == pytest.approx(np.diff((np.arange(11) / 10) ** 3), abs=1e-4)
+
+
+def test_ten_years_of_sessions_cost_no_more_than_their_kinds(make_plan: MakePlan) -> None:
+    """Whole days, short ones, and the rest of the first; each has as many trades as it is long, so that years do not drift."""
+    overrides = ("session=exchange", "clock=unpaced", "clock.start=2025-01-02T17:45:00Z")
+    session = make_plan(*overrides, "duration=null", "mode=produce").market.session
+    assert session is not None
+    intensity = session_shape(session)
+    assert isinstance(intensity.shape, Sequel)
+    assert len({id(part) for part in intensity.shape._parts}) == 3
+    assert "opening" not in vars(intensity.shape)  # nothing was tabulated day by day
+    ends = np.cumsum([close - max(0, opening) for opening, close in zip(session.opens, session.closes, strict=True)]) * 1000
+    assert ends.size > 2500
+    assert [intensity.cumulative(end) for end in ends.tolist()] == ends.tolist()
+    # What a shorter run has is its beginning.
+    short = make_plan(*overrides, "duration=400000").market.session
+    assert short is not None
+    masses = np.random.default_rng(1).integers(0, 58_500 * SECOND, 2000)
+    assert len(short.opens) == 3
+    assert np.array_equal(session_shape(short).inverse(masses), intensity.inverse(masses))
 
 
 def test_bursts_begin_in_trading_time(make_plan: MakePlan) -> None:

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simulator.market.intensity import Burst, Intensity, constant, levels, ramp, u_shape
+from simulator.market.intensity import Burst, Intensity, constant, levels, ramp, u_segments, u_shape
 from simulator.market.piecewise import Segment, Table
+from simulator.market.shapes import Periodic, Sequel
 
 SECOND = 1_000_000_000
 DAY = 23_400 * SECOND
 BURSTS = [Burst(7 * SECOND, 9 * SECOND, 6.0), Burst(8 * SECOND, 31 * SECOND, 0.5), Burst(40 * SECOND, 45 * SECOND, 0.0)]
+HALF, WHOLE = (Periodic([], u_segments(1.0, length * SECOND)) for length in (10, 20))
 SHAPES = {
     "constant": constant(),
     "ramp up": ramp(4.0, 60 * SECOND),
@@ -27,7 +29,10 @@ SHAPES = {
     "product": ramp(3.0, 50 * SECOND) * u_shape(0.5, 20 * SECOND),
     "bursts": constant().with_bursts(BURSTS),
     "u with bursts": u_shape(0.9, 20 * SECOND).with_bursts(BURSTS),
-    "from nothing": Intensity([Segment(0, 10 * SECOND, 0.0, 2.0)], [Segment(10 * SECOND, 12 * SECOND, 0.0, 1.0)]),
+    "days": Intensity(Sequel([HALF, WHOLE, WHOLE, HALF])),
+    "days with bursts": Intensity(Sequel([HALF, WHOLE, WHOLE, HALF]), BURSTS),
+    "ramp of days": ramp(3.0, 50 * SECOND) * Intensity(Sequel([HALF, WHOLE, WHOLE, HALF])),
+    "from nothing": Intensity(Periodic([Segment(0, 10 * SECOND, 0.0, 2.0)], [Segment(10 * SECOND, 12 * SECOND, 0.0, 1.0)])),
 }
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 
@@ -109,6 +114,17 @@ def test_levels_are_steps_of_mean_one() -> None:
     assert shape.inverse(np.array([15 * SECOND - 1, 15 * SECOND])).tolist() == [10 * SECOND - 1, 15 * SECOND]
 
 
+def test_days_one_after_another_are_as_if_tabulated() -> None:
+    """Against one table of all segments; from the end on the intensity is 1."""
+    days = Intensity(Sequel([HALF, WHOLE, WHOLE, HALF]))
+    whole = Intensity(Periodic(days.shape.opening, days.shape.period))
+    masses = np.sort(np.random.default_rng(3).integers(0, 90 * SECOND, 2000))
+    assert np.abs(days.inverse(masses) - whole.inverse(masses)).max() <= 20
+    times = [0, 1, 3 * SECOND, 10 * SECOND - 1, 10 * SECOND, 29 * SECOND, 60 * SECOND, 99 * SECOND]
+    assert [days.cumulative(time) for time in times] == pytest.approx([whole.cumulative(time) for time in times], abs=2)
+    assert [days.cumulative(edge * SECOND) for edge in (10, 30, 50, 60, 77)] == [edge * SECOND for edge in (10, 30, 50, 60, 77)]
+
+
 def test_bursts_multiply_and_are_not_normalised() -> None:
     shape = constant().with_bursts(BURSTS)
     seconds = [shape.cumulative(time * SECOND) / SECOND for time in (7, 8, 9, 31, 40, 45, 46)]
@@ -153,7 +169,7 @@ def test_an_intensity_that_is_zero_for_ever_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 0"):
         levels([0.0, 0.0], SECOND)
     with pytest.raises(ValueError, match="0 for ever"):
-        Intensity([Segment(0, SECOND, 1.0, 1.0)], [Segment(SECOND, 2 * SECOND, 0.0, 0.0)])
+        Periodic([Segment(0, SECOND, 1.0, 1.0)], [Segment(SECOND, 2 * SECOND, 0.0, 0.0)])
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Source:
 @final
 @dataclass(frozen=True)
 class Output:
-    """Where the rows of the last view go, and as which columns."""
+    """Where rows go, and as which columns."""
 
     kind: str
     mode: str
@@ -62,6 +62,36 @@ class Output:
     rows: int | None
     path: str | None
     options: Mapping[str, str]
+
+    def with_options(self, options: Mapping[str, str]) -> Output:
+        """This output with options added or replaced."""
+        return replace(self, options={**self.options, **options})
+
+
+@final
+@dataclass(frozen=True)
+class Options:
+    """Options that only the one who starts a plan knows, such as a broker's address; they go before the plan's own."""
+
+    source: Mapping[str, str] = field(default_factory=dict)
+    output: Mapping[str, str] = field(default_factory=dict)
+    dead_letters: Mapping[str, str] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class DeadLetters:
+    """The query of the rejected records.
+
+    Attributes:
+        sql: the query, over the plan's views.
+        observe: counts of the main query; one that is not 0 tells that there are rejected records.
+        output: where they go.
+    """
+
+    sql: str
+    observe: Observation
+    output: Output
 
 
 @final
@@ -73,24 +103,26 @@ class Plan:
         spark: Spark properties.
         source: where to read: the view `records`.
         views: the steps in order; the last one holds the result.
-        dead_letters: the query of the rejected records; its `observe` names the count that tells that there are any.
+        dead_letters: the rejected records.
         trigger: time between micro-batches, as Spark reads it.
-        output: where to write.
+        output: where the rows of the last view go.
     """
 
     spark: Mapping[str, str]
     source: Source
     views: tuple[View, ...]
-    dead_letters: View
+    dead_letters: DeadLetters
     trigger: str
     output: Output
 
-    def with_options(self, source: Mapping[str, str], output: Mapping[str, str]) -> Plan:
-        """This plan with options of the source and of the output added or replaced."""
+    def with_options(self, changes: Options) -> Plan:
+        """This plan with options added or replaced."""
+        letters = self.dead_letters
         return replace(
             self,
-            source=replace(self.source, options={**self.source.options, **source}),
-            output=replace(self.output, options={**self.output.options, **output}),
+            source=replace(self.source, options={**self.source.options, **changes.source}),
+            output=self.output.with_options(changes.output),
+            dead_letters=replace(letters, output=letters.output.with_options(changes.dead_letters)),
         )
 
     def with_properties(self, spark: Mapping[str, str]) -> Plan:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, final
 
 from pipelines.errors import BadPlanError
+from pipelines.plan import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pipelines.drain import EndOffsets
 
 
@@ -32,8 +31,7 @@ class Start:
     plan: Path
     directory: Path
     record: Path | None = None
-    source_options: Mapping[str, str] = field(default_factory=dict)
-    output_options: Mapping[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
 
 
 @final
@@ -106,8 +104,11 @@ def _command(content: dict[str, Any]) -> Command:
             plan=Path(content["plan"]),
             directory=Path(content["directory"]).absolute(),
             record=None if record is None else Path(record).absolute(),
-            source_options=content.get("source_options") or {},
-            output_options=content.get("output_options") or {},
+            options=Options(
+                source=content.get("source_options") or {},
+                output=content.get("output_options") or {},
+                dead_letters=content.get("dead_letter_options") or {},
+            ),
         )
     if name == "drain":
         return DrainTo(content.get("end_offsets"))

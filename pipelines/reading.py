@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 
 from pipelines.errors import BadPlanError
-from pipelines.plan import Observation, Output, Plan, Source, View, Watermark
+from pipelines.plan import DeadLetters, Observation, Output, Plan, Source, View, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,15 +56,23 @@ def content_hash(content: Mapping[str, Any]) -> str:
 
 
 def _plan(content: Mapping[str, Any]) -> Plan:
-    output = {"rows": None, "path": None, **content["output"]}
     return Plan(
         spark=content["spark"],
         source=Source(**content["source"]),
         views=tuple(_view(view) for view in content["views"]),
-        dead_letters=_view(content["dead_letters"]),
+        dead_letters=DeadLetters(
+            sql=content["dead_letters"]["sql"],
+            observe=Observation(**content["dead_letters"]["observe"]),
+            output=_output(content["dead_letters"]["output"]),
+        ),
         trigger=content["trigger"],
-        output=Output(**{**output, "columns": tuple(output["columns"]), "order": tuple(output["order"])}),
+        output=_output(content["output"]),
     )
+
+
+def _output(content: Mapping[str, Any]) -> Output:
+    output = {"rows": None, "path": None, **content}
+    return Output(**{**output, "columns": tuple(output["columns"]), "order": tuple(output["order"])})
 
 
 def _view(content: Mapping[str, Any]) -> View:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, final
 
-from pipelines.outputs import ParquetFolder
 from pipelines.stream import Stream, StreamPlan
 
 if TYPE_CHECKING:
@@ -14,10 +13,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from pipelines.drain import EndOffsets
+    from pipelines.outputs import BatchOutput
     from pipelines.plan import Plan
     from pipelines.progress import Report
 
-FOLDER = "dead-letters"
 CHECKPOINT = "checkpoint-dead-letters"
 
 
@@ -29,12 +28,12 @@ class Rejected:
     an earlier run of the same directory, it goes on from that at once.
     """
 
-    def __init__(self, spark: SparkSession, plan: Plan, directory: Path, main_checkpoint: Path) -> None:
+    def __init__(self, spark: SparkSession, plan: Plan, output: BatchOutput, main_checkpoint: Path) -> None:
         self._spark = spark
         self._plan = plan
+        self._output = output
         self._main_checkpoint = main_checkpoint
-        self._checkpoint = directory / CHECKPOINT
-        self._folder = directory / FOLDER
+        self._checkpoint = main_checkpoint.with_name(CHECKPOINT)
         self._stream: Stream | None = None
         if self._checkpoint.exists():
             self._start()
@@ -69,12 +68,10 @@ class Rejected:
 
     def _tells_of_some(self, report: Report) -> bool:
         watch = self._plan.dead_letters.observe
-        if watch is None:
-            return False
         counts = report["observed"].get(watch.name, {})
         return any(counts.get(metric) for metric in watch.metrics)
 
     def _start(self) -> None:
-        output = ParquetFolder(self._folder, ("*",), {})
-        rows = self._spark.sql(self._plan.dead_letters.sql)
-        self._stream = Stream(rows, StreamPlan(output, None, self._checkpoint, "append", self._plan.trigger))
+        letters = self._plan.dead_letters
+        plan = StreamPlan(self._output, None, self._checkpoint, letters.output.mode, self._plan.trigger)
+        self._stream = Stream(self._spark.sql(letters.sql), plan)

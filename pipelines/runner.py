@@ -35,7 +35,7 @@ class Binding:
     """What a plan leaves open.
 
     Attributes:
-        directory: of the run: checkpoints, dead letters, and whatever paths the plan has.
+        directory: of the run: checkpoints, and whatever paths the plan has.
         record: a folder that gets every batch's rows as Parquet, or None.
         show: takes the text of each batch that is printed. Called from another thread.
     """
@@ -56,6 +56,7 @@ class Run:
     def __init__(self, spark: SparkSession, plan: Plan, binding: Binding) -> None:
         check_reachable(plan.source.options)
         check_reachable(plan.output.options)
+        check_reachable(plan.dead_letters.output.options)
         # A session of its own in the same Spark: views and settings are gone with it.
         self._spark = spark.newSession()
         self._plan = plan
@@ -66,7 +67,8 @@ class Run:
         try:
             self._main = self._start(binding)
             try:
-                self._rejected = Rejected(self._spark, plan, self._directory, self._directory / CHECKPOINT)
+                letters = open_output(plan.dead_letters.output, self._directory, binding.show)
+                self._rejected = Rejected(self._spark, plan, letters, self._directory / CHECKPOINT)
             except BaseException:
                 self._main.stop()
                 raise

@@ -81,7 +81,7 @@ class Server:
     def _start(self, command: Start) -> None:
         if self._run is not None:
             raise BadPlanError("a plan is running already")
-        plan = read_plan(command.plan).with_options(command.source_options, command.output_options)
+        plan = read_plan(command.plan).with_options(command.options)
         spark = self._spark_sessions().get(plan.spark)
         from pipelines.runner import Binding, Run  # noqa: PLC0415  # needs pyspark, which a bad plan must not wait for
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO, final
 
 from pipelines.errors import EXIT_OK, EXIT_SIGNAL, EXIT_UNREACHABLE, BadPlanError, PipelineError
 from pipelines.failures import condense
+from pipelines.plan import Options
 from pipelines.reading import read_plan
 from pipelines.stdio import take_stderr, take_stdout
 
@@ -101,7 +102,8 @@ def _say_failed(error: Exception, stderr: TextIO) -> int:
 
 
 def _adapt(plan: Plan, job: Job) -> Plan:
-    return plan.with_options(job.source_options, {}).with_properties({"spark.master": job.master} if job.master else {})
+    properties = {"spark.master": job.master} if job.master else {}
+    return plan.with_options(Options(source=job.source_options)).with_properties(properties)
 
 
 def _run(plan: Plan, directory: Path, stdout: TextIO, interrupts: _Interrupts) -> int:

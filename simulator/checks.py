@@ -192,6 +192,14 @@ def check_output(specification: Specification) -> list[str]:
     sink, output = specification.sink, specification.output
     if sink.kind == "kafka" and output.kind == "kafka" and sink.topic == output.topic:
         faults.append(f"output.topic={output.topic}: must differ from sink.topic, or the job would read its own output")
+    letters = specification.dead_letters
+    if letters.kind == "kafka":
+        others = {
+            "sink": sink.topic if sink.kind == "kafka" else None,
+            "output": output.topic if output.kind == "kafka" else None,
+        }
+        taken = [key for key, topic in others.items() if topic == letters.topic]
+        faults += [f"dead_letters.topic={letters.topic}: must differ from {key}.topic" for key in taken]
     return faults
 
 

@@ -189,7 +189,7 @@ def plan_aggregation(specification: Specification, sections: Sections) -> Sectio
     """The Spark job: session properties, source, generated SQL, watermark, deduplication, trigger, output."""
     if specification.sink.kind == "stdout":
         return None
-    where = ["partition", "offset"] if specification.sink.kind == "kafka" else ["file"]
+    where = ["partition", "offset", "key"] if specification.sink.kind == "kafka" else ["file"]
     trigger = specification.spark.trigger
     seconds = (0.0 if specification.clock.kind == "unpaced" else 1.0) if trigger is None else trigger
     return {
@@ -200,6 +200,7 @@ def plan_aggregation(specification: Specification, sections: Sections) -> Sectio
             "view": "dead_letters",
             "sql": sql.dead_letters(where),
             "observe": {"name": "parsed", "metrics": {"rejected": "count_if(rejected)"}},
+            "output": _dead_letters_output(specification, where),
         },
         "trigger": sql.interval(microseconds(seconds)),
         "output": _output(specification),
@@ -291,7 +292,7 @@ def _spark_properties(specification: Specification, sections: Sections) -> dict[
     }
     if cores:
         properties |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    if specification.sink.kind == "kafka" or specification.output.kind == "kafka":
+    if "kafka" in {specification.sink.kind, specification.output.kind, specification.dead_letters.kind}:
         properties["spark.jars.packages"] = spark.connector
     return properties | {key: _property(value) for key, value in spark.conf.items()}
 
@@ -319,6 +320,17 @@ def _output(specification: Specification) -> Sections:
     value = f"to_json(struct({', '.join(columns)})) AS value"
     options = {"kafka.bootstrap.servers": bootstrap_servers(specification), "topic": output.topic}
     return {**plan, "columns": ["symbol AS key", value], "options": options}
+
+
+def _dead_letters_output(specification: Specification, where: list[str]) -> Sections:
+    output = specification.dead_letters
+    plan: Sections = {"mode": "append", "order": [], "options": {}}
+    if output.kind == "files":
+        return {**plan, "kind": "parquet", "columns": ["value", "reason", *where], "path": output.path}
+    told = ["reason", *(column for column in where if column != "key")]
+    columns = [*(["key"] if "key" in where else []), "value", sql.headers(told)]
+    options = {"kafka.bootstrap.servers": bootstrap_servers(specification), "topic": output.topic}
+    return {**plan, "kind": "kafka", "columns": columns, "options": options}
 
 
 PASSES: tuple[tuple[str, Pass], ...] = (

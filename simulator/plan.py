@@ -127,7 +127,7 @@ class SourcePlan(Parameters):
 
 
 class OutputPlan(Parameters):
-    """Where the pipeline writes the rows of its last view."""
+    """Where the pipeline writes rows."""
 
     kind: Literal["console", "parquet", "kafka"]
     mode: Literal["update", "append"]
@@ -138,15 +138,24 @@ class OutputPlan(Parameters):
     options: dict[str, str]
 
 
+class DeadLettersPlan(Parameters):
+    """The records that were rejected, and why: a query over the views, and where its rows go."""
+
+    view: str
+    sql: str
+    observe: ObservationPlan = Field(description="counts of the main query; one that is not 0 tells that there are dead letters")
+    output: OutputPlan
+
+
 class AggregationPlan(Parameters):
     """All that `pipelines` reads."""
 
     spark: dict[str, str] = Field(description="Spark properties")
     source: SourcePlan
     views: list[ViewPlan] = Field(description="in order; the last one holds the result")
-    dead_letters: ViewPlan = Field(description="the records that were rejected, and why")
+    dead_letters: DeadLettersPlan
     trigger: str = Field(description="time between micro-batches")
-    output: OutputPlan
+    output: OutputPlan = Field(description="where the rows of the last view go")
 
 
 class WindowPlan(Parameters):

@@ -241,6 +241,20 @@ class KafkaOutput(Parameters):
     topic: TopicName
 
 
+class DeadLetterFiles(Parameters):
+    """`conf/dead_letters/files.yaml`."""
+
+    kind: Literal["files"]
+    path: Text
+
+
+class DeadLetterTopic(Parameters):
+    """`conf/dead_letters/kafka.yaml`."""
+
+    kind: Literal["kafka"]
+    topic: TopicName
+
+
 class Spark(Parameters):
     """The section `spark` of `conf/config.yaml`."""
 
@@ -316,6 +330,7 @@ class Specification(Parameters):
     window: Annotated[SlidingWindow | TumblingWindow | SessionWindow, Field(discriminator="kind")]
     metrics: Metrics
     output: Annotated[ConsoleOutput | ParquetOutput | KafkaOutput, Field(discriminator="kind")]
+    dead_letters: Annotated[DeadLetterFiles | DeadLetterTopic, Field(discriminator="kind")]
     realism: Realism
     reproducer: Reproducer
     spark: Spark

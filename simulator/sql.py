@@ -51,18 +51,23 @@ def parse_json(json_schema: Mapping[str, Any], names: Mapping[str, str], time_fo
         names: standard field name to payload name.
         time_format: how the time is written.
         where: columns of the records that say where each came from.
+
+    The reason is the first of its list that holds; Spark by itself would read U+FFFD for what is not UTF-8.
     """
     select = _typed(names, time_format, "event.")
     complete = " AND ".join(f"event.{identifier(name)} IS NOT NULL" for name in names.values())
     schema = f"{ddl(json_schema)}, {identifier(_CORRUPT)} STRING"
     options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '{_CORRUPT}', 'allowNonNumericNumbers', 'false')"
     origin = ", ".join(where)
+    valid = "is_valid_utf8(CAST(value AS STRING))"
     return f"""SELECT
   {select},
-  event IS NULL OR event.{_CORRUPT} IS NOT NULL OR NOT ({complete}) AS rejected,
+  event IS NULL OR event.{_CORRUPT} IS NOT NULL OR NOT ({complete}) OR NOT {valid} AS rejected,
   CASE
     WHEN value IS NULL THEN 'null value'
-    WHEN event.{_CORRUPT} IS NOT NULL THEN 'not an event: ' || {literal(ddl(json_schema))}
+    WHEN length(value) = 0 THEN 'empty value'
+    WHEN NOT {valid} THEN 'invalid UTF-8'
+    WHEN event IS NULL OR event.{_CORRUPT} IS NOT NULL THEN 'not an event: ' || {literal(ddl(json_schema))}
     ELSE 'missing field'
   END AS reason,
   value, {origin}
@@ -102,8 +107,14 @@ def accepted(*, has_statuses: bool) -> str:
 
 
 def dead_letters(where: Sequence[str]) -> str:
-    """The rejected records as they came, with the reason and where they were."""
-    return f"SELECT value, reason, {', '.join(where)}\nFROM parsed\nWHERE rejected"
+    """The rejected records as they came, byte by byte, with the reason and where they were."""
+    return f"SELECT CAST(value AS BINARY) AS value, reason, {', '.join(where)}\nFROM parsed\nWHERE rejected"
+
+
+def headers(columns: Sequence[str]) -> str:
+    """Columns as the headers of a Kafka record, as text."""
+    pairs = [f"struct({literal(name)} AS key, CAST(CAST({name} AS STRING) AS BINARY) AS value)" for name in columns]
+    return f"array({', '.join(pairs)}) AS headers"
 
 
 def aggregate(window: str, metrics: Sequence[str]) -> str:

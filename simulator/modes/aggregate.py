@@ -35,6 +35,9 @@ def run(context: Context) -> int:
 
 
 def prepare_output(plan: Plan, servers: str) -> None:
-    """Create the topic of the windows, where there is one."""
-    if plan.aggregation is not None and plan.aggregation.output.kind == "kafka":
-        ensure_topic(servers, plan.aggregation.output.options["topic"], 1, plan.sink.replication_factor or 1)
+    """Create the topics of the windows and of the dead letters, where there are such."""
+    if plan.aggregation is None:
+        return
+    for output in (plan.aggregation.output, plan.aggregation.dead_letters.output):
+        if output.kind == "kafka":
+            ensure_topic(servers, output.options["topic"], 1, plan.sink.replication_factor or 1)

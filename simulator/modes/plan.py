@@ -20,19 +20,33 @@ def run(context: Context) -> int:
     plan = context.compile()
     console = Console(highlight=False, soft_wrap=True)
     content = plan.model_dump(mode="json")
-    aggregation = content["aggregation"] or {}
-    views = [*aggregation.pop("views", []), *([aggregation.pop("dead_letters")] if aggregation else [])]
+    views = _take_views(content["aggregation"])
     tree = Tree(f"plan {plan.hash}")
     _grow(tree, {key: value for key, value in content.items() if key != "hash"})
     console.print(tree)
-    for view in views:
-        notes = [f"watermark {view['watermark']['delay']}"] if view["watermark"] else []
-        notes += [f"deduplicated by {', '.join(view['deduplicate'])}"] if view["deduplicate"] else []
-        console.print(f"\n-- view {view['view']}" + (f" ({'; '.join(notes)})" if notes else ""), markup=False)
-        console.print(
-            Syntax(view["sql"], "sql", background_color="default") if console.is_terminal else view["sql"], markup=False
-        )
+    for title, text in views:
+        console.print(f"\n-- {title}", markup=False)
+        console.print(Syntax(text, "sql", background_color="default") if console.is_terminal else text, markup=False)
     return EXIT_OK
+
+
+def _take_views(aggregation: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Take the queries out of an aggregation; each with a title that says what else is done to its rows."""
+    if aggregation is None:
+        return []
+    letters = aggregation["dead_letters"]
+    titles = [(_title(view), view["sql"]) for view in aggregation.pop("views")]
+    output = letters["output"]
+    target = f"topic {output['options']['topic']}" if output["kind"] == "kafka" else f"{output['kind']} files in {output['path']}"
+    return [*titles, (f"query {letters.pop('view')}: to the {target}", letters.pop("sql"))]
+
+
+def _title(view: dict[str, Any]) -> str:
+    watermark, keys, counts = view["watermark"], view["deduplicate"], view["observe"]
+    notes = [f"watermark {watermark['delay']} behind {watermark['column']}"] if watermark else []
+    notes += [f"duplicates by {', '.join(keys)} dropped within the watermark"] if keys else []
+    notes += [f"counted: {', '.join(counts['metrics'])}"] if counts else []
+    return f"view {view['view']}" + (f": {'; '.join(notes)}" if notes else "")
 
 
 def _grow(tree: Tree, content: dict[str, Any] | list[Any]) -> None:

@@ -86,7 +86,7 @@ def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
     assert plan.aggregation is not None  # noqa: S101  # checks.py has refused sinks that nothing reads
     if plan.sink.kind == "file":  # Spark's file source wants its folder to be there
         (context.directory.path / (plan.sink.path or "")).mkdir(parents=True, exist_ok=True)
-    if plan.sink.kind != "kafka" and plan.aggregation.output.kind != "kafka":
+    if "kafka" not in {plan.sink.kind, plan.aggregation.output.kind, plan.aggregation.dead_letters.output.kind}:
         return _Source()
     settings = context.specification.broker
     broker = None
@@ -114,6 +114,8 @@ def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
         options["source_options"] = {**address, "startingOffsets": begin}
     if plan.aggregation.output.kind == "kafka":
         options["output_options"] = address
+    if plan.aggregation.dead_letters.output.kind == "kafka":
+        options["dead_letter_options"] = address
     return options
 
 

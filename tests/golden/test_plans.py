@@ -33,6 +33,7 @@ CASES = {
     **SCENARIO,
     "append_session": (THREE, "window=session", "output.mode=append"),
     "compact": (THREE, "event=compact"),
+    "dead_letters_kafka": (THREE, "dead_letters=kafka"),
     "file": (THREE, "sink=file"),
     "output_kafka": (THREE, "output=kafka"),
     "parquet": (THREE, "sink=file", "sink.format=parquet"),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Message, Producer
 
 from simulator import sql
 from simulator.broker.topics import end_offsets, ensure_topic
@@ -62,6 +62,7 @@ CONSOLE = {
     "options": {},
 }
 PARQUET = {**CONSOLE, "kind": "parquet", "mode": "append", "columns": [*sql.KEYS, *METRICS], "path": "windows"}
+DEAD_LETTERS = {**PARQUET, "order": [], "path": "dead-letters"}
 SLIDING = "window(event_time, '10 seconds', '5 seconds')"
 TUMBLING = "window(event_time, '10 seconds')"
 
@@ -131,7 +132,7 @@ def environment() -> dict[str, str]:
 def write_plan(folder: Path, source: dict[str, Any], window: str, **changes: object) -> Path:
     """A plan as the compiler writes it, sealed."""
     kafka = source["format"] == "kafka"
-    where = ["partition", "offset"] if kafka else ["file"]
+    where = ["partition", "offset", "key"] if kafka else ["file"]
     parsed = sql.parse_json(EVENT_SCHEMA, NAMES, "rfc3339", where)
     if source["format"] == "parquet":
         parsed = sql.parse_columns(NAMES, "rfc3339")
@@ -154,6 +155,7 @@ def write_plan(folder: Path, source: dict[str, Any], window: str, **changes: obj
             "view": "dead_letters",
             "sql": sql.dead_letters(where),
             "observe": {"name": "parsed", "metrics": {"rejected": "count_if(rejected)"}},
+            "output": changes.get("dead_letters", {**DEAD_LETTERS, "columns": ["value", "reason", *where]}),
         },
         "trigger": changes.get("trigger", "0 seconds"),
         "output": changes.get("output", CONSOLE),
@@ -179,10 +181,10 @@ def add_file(folder: Path, name: str, *lines: bytes) -> None:
     part.replace(target)
 
 
-def send(broker: EmbeddedBroker, topic: str, *values: bytes, partition: int = 0) -> None:
+def send(broker: EmbeddedBroker, topic: str, *values: bytes | None, partition: int = 0, key: bytes | None = None) -> None:
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
     for value in values:
-        producer.produce(topic, value, partition=partition)
+        producer.produce(topic, value, key, partition=partition)
     assert producer.flush(20) == 0
 
 
@@ -274,9 +276,106 @@ def test_kafka_from_explicit_offsets_with_rejects_set_aside(served: Served, brok
         (0, 3, bad),
         (1, 1, b'{"symbol": "B"}'),
     }
-    assert all(row["reason"] for row in letters)
+    assert {row["reason"] for row in letters} == {"invalid UTF-8", "missing field"}
     last = reports(events)[-1]["sources"][0]
     assert last["end_offset"] == {topic: {"0": 4, "1": 2}}
+    for report in reports(events):
+        _, metadata, offsets = (tmp_path / "checkpoint" / "offsets" / str(report["batch_id"])).read_text().splitlines()
+        assert json.loads(offsets) == report["sources"][0]["end_offset"]
+        assert json.loads(metadata)["batchWatermarkMs"] == _milliseconds(report["watermark"])
+
+
+def _milliseconds(text: str) -> int:
+    instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (instant - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+
+
+def altered(old: bytes, new: bytes) -> bytes:
+    value = event("A", 7, 1)
+    assert old in value
+    return value.replace(old, new)
+
+
+# Of all of these, the first that holds is the reason.
+BAD = [
+    (None, "null value"),
+    (b"", "empty value"),
+    (b" ", "not an event"),
+    (b"\xff", "invalid UTF-8"),
+    (altered(b'"A"', b'"A\xff"'), "invalid UTF-8"),
+    (altered(b"}", b', "more": "\xc0\xaf"}'), "invalid UTF-8"),
+    (altered(b"}", b"}\xe2\x82"), "invalid UTF-8"),
+    (altered(b"}", b""), "not an event"),
+    (altered(b"100.0", b'"100.0"'), "not an event"),
+    (altered(b'"volume": 10', b'"volume": "10"'), "not an event"),
+    (altered(b"7", b"7.0"), "not an event"),
+    *((altered(b"100.0", text), "not an event") for text in (b"NaN", b"Infinity", b"-Infinity", b'"NaN"', b'"Infinity"')),
+    (b"\xef\xbb\xbf" + event("A", 7, 1), "not an event"),
+    (b"[" + event("A", 7, 1) + b"]", "not an event"),
+    (b"null", "not an event"),
+    (b"{}", "missing field"),
+    *((altered(b'"%s"' % name.encode(), b'"other"'), "missing field") for name in sql.FIELDS),
+    (altered(b"100.0", b"null"), "missing field"),
+]
+# Odd, but each an event with the volume 10 at 100.
+GOOD = [
+    altered(b"}", b', "more": {"a": [1, "%s"]}}' % (b"z" * 900_000)),
+    altered(b"100.0", b'"x", "price": 100.0').replace(b'"x"', b"99.0"),
+    altered(b"}", b"} and more"),
+    altered(b'"A"', b'"\xc3\x84"'),
+]
+
+
+def test_what_is_no_event_is_set_aside_as_it_came_with_a_reason(served: Served, broker: EmbeddedBroker, tmp_path: Path) -> None:
+    topic, letters_topic = "pipelines-bad", "pipelines-bad-letters"
+    source = kafka_source(broker, topic)
+    ensure_topic(broker.bootstrap_servers, letters_topic, 1, 1)
+    output = {
+        **DEAD_LETTERS,
+        "kind": "kafka",
+        "path": None,
+        "columns": ["key", "value", sql.headers(["reason", "partition", "offset"])],
+        "options": {"kafka.bootstrap.servers": "127.0.0.1:1", "topic": letters_topic},
+    }
+    plan = write_plan(tmp_path, source, TUMBLING, dead_letters=output)
+    address = {"kafka.bootstrap.servers": broker.bootstrap_servers}
+    start(served, tmp_path, plan, dead_letter_options=address)
+    send(broker, topic, *(value for value, _ in BAD), *GOOD, partition=1, key=b"\xfe the key")
+    events = drain(served, {topic: end_offsets(broker.bootstrap_servers, topic)})
+    assert observed(events, "parsed", "rejected") == len(BAD)
+    assert last_windows(tmp_path) == {(0, 10, "A"): (100.0, 30, 3), (0, 10, "Ä"): (100.0, 10, 1)}
+    letters = consume(broker, letters_topic, len(BAD))
+    assert [letter.value() for letter in letters] == [value for value, _ in BAD]
+    assert {letter.key() for letter in letters} == {b"\xfe the key"}
+    headers = [dict(letter.headers() or ()) for letter in letters]
+    assert [header["reason"].decode().split(":")[0] for header in headers] == [reason for _, reason in BAD]
+    assert [(header["partition"], header["offset"]) for header in headers] == [
+        (b"1", str(offset).encode()) for offset in range(len(BAD))
+    ]
+
+
+def consume(broker: EmbeddedBroker, topic: str, count: int) -> list[Message]:
+    settings = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "test", "auto.offset.reset": "earliest"}
+    consumer = Consumer(settings)
+    try:
+        consumer.subscribe([topic])
+        return consumer.consume(count, 20)
+    finally:
+        consumer.close()
+
+
+def test_dead_letters_from_files_hold_the_bytes_of_the_line(served: Served, tmp_path: Path) -> None:
+    start(served, tmp_path, write_plan(tmp_path, TEXT, TUMBLING))
+    add_file(tmp_path, "a.ndjson", event("A", 0, 1), b"", b"\xff\x00", b"{}")
+    events = drain(served)
+    assert observed(events, "parsed", "rejected") == 3
+    table = pq.read_table(tmp_path / "dead-letters", partitioning=None)
+    assert table.schema.field("value").type == pa.binary()
+    assert {(row["value"], row["reason"], row["file"]) for row in table.to_pylist()} == {
+        (b"", "empty value", "a.ndjson"),
+        (b"\xff\x00", "invalid UTF-8", "a.ndjson"),
+        (b"{}", "missing field", "a.ndjson"),
+    }
 
 
 def test_dead_letters_start_where_the_run_did(served: Served, broker: EmbeddedBroker, tmp_path: Path) -> None:
@@ -408,14 +507,7 @@ def test_windows_go_to_a_topic(served: Served, broker: EmbeddedBroker, tmp_path:
     start(served, tmp_path, plan, output_options={"kafka.bootstrap.servers": broker.bootstrap_servers})
     add_file(tmp_path, "a.ndjson", event("A", 0, 1), event("A", 1, 2))
     drain(served)
-    settings = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "test", "auto.offset.reset": "earliest"}
-    consumer = Consumer(settings)
-    try:
-        consumer.subscribe([topic])
-        message = consumer.poll(20)
-    finally:
-        consumer.close()
-    assert message is not None
+    (message,) = consume(broker, topic, 1)
     assert (message.key(), json.loads(message.value() or b"")) == (b"A", {"symbol": "A", "msg_ct": 2})
     assert last_windows(tmp_path) == {(0, 10, "A"): (100.0, 20, 2)}
 

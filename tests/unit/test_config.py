@@ -87,6 +87,11 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
             ["output=kafka", "output.topic=ticks"],
             "output.topic=ticks: must differ from sink.topic, or the job would read its own output",
         ),
+        (["dead_letters=kafka", "dead_letters.topic=ticks"], "dead_letters.topic=ticks: must differ from sink.topic"),
+        (
+            ["dead_letters=kafka", "output=kafka", "dead_letters.topic=ticks-windows"],
+            "dead_letters.topic=ticks-windows: must differ from output.topic",
+        ),
         (["broker=external", "broker.bootstrap_servers=foo"], "broker.bootstrap_servers=foo: must match "),
         # Spark
         (["window.slide=20"], "window.slide=20: must not be more than window.size=10, or events would fall in no window"),

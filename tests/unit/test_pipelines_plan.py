@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.drain import Drain
 from pipelines.errors import BadPlanError
+from pipelines.plan import Options
 from pipelines.progress import ProgressReader, report
 from pipelines.protocol import DrainTo, Invalid, Start, parse_command
 from pipelines.reading import content_hash, read_plan
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VIEW = {"view": "v", "sql": "SELECT 1 AS a"}
+OUTPUT = {"kind": "console", "mode": "update", "columns": ["a"], "order": ["a"], "options": {}}
 AGGREGATION: dict[str, Any] = {
     "spark": {"spark.master": "local[2]"},
     "source": {"format": "text", "options": {"a": "1"}, "ddl": None, "path": "events"},
     "views": [{**VIEW, "watermark": {"column": "t", "delay": "1 second"}, "deduplicate": ["a"]}, VIEW],
-    "dead_letters": {**VIEW, "observe": {"name": "v", "metrics": {"bad": "count(*)"}}},
+    "dead_letters": {**VIEW, "observe": {"name": "v", "metrics": {"bad": "count(*)"}}, "output": {**OUTPUT, "kind": "parquet"}},
     "trigger": "0 seconds",
-    "output": {"kind": "console", "mode": "update", "columns": ["a"], "order": ["a"], "options": {}},
+    "output": OUTPUT,
 }
 
 
@@ -46,14 +48,16 @@ def test_a_plan_is_read_whole(tmp_path: Path) -> None:
     assert plan.views[0].watermark is not None
     assert (plan.views[0].watermark.column, plan.views[0].watermark.delay) == ("t", "1 second")
     assert (plan.views[0].deduplicate, plan.views[1].deduplicate) == (("a",), ())
-    assert plan.dead_letters.observe is not None
     assert plan.dead_letters.observe.metrics == {"bad": "count(*)"}
+    assert (plan.dead_letters.output.kind, plan.dead_letters.output.columns) == ("parquet", ("a",))
     assert (plan.output.rows, plan.output.path) == (None, None)
 
 
 def test_options_replace_those_of_the_plan(tmp_path: Path) -> None:
     plan = read_plan(write(tmp_path / "plan.json", AGGREGATION))
-    changed = plan.with_options({"a": "2", "b": "3"}, {"c": "4"}).with_properties({"spark.master": "local[1]"})
+    options = Options({"a": "2", "b": "3"}, {"c": "4"}, {"d": "5"})
+    changed = plan.with_options(options).with_properties({"spark.master": "local[1]"})
+    assert changed.dead_letters.output.options == {"d": "5"}
     assert changed.source.options == {"a": "2", "b": "3"}
     assert changed.output.options == {"c": "4"}
     assert changed.spark == {"spark.master": "local[1]"}
@@ -105,7 +109,7 @@ def test_a_bad_plan_is_told_before_spark_is_imported(tmp_path: Path) -> None:
 def test_commands() -> None:
     start = parse_command('{"command": "start", "plan": "p", "directory": "/d", "source_options": {"a": "b"}}')
     assert isinstance(start, Start)
-    assert (str(start.plan), str(start.directory), start.record, start.source_options) == ("p", "/d", None, {"a": "b"})
+    assert (str(start.plan), str(start.directory), start.record, start.options.source) == ("p", "/d", None, {"a": "b"})
     assert parse_command('{"command": "drain", "end_offsets": {"t": {"0": 1}}}') == DrainTo({"t": {"0": 1}})
     for line in ("", "[]", "{}", '{"command": "warm"}', '{"command": "warm", "plan": 1}', '{"command": "fly"}'):
         assert isinstance(parse_command(line), Invalid)

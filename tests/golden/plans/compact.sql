@@ -5,17 +5,19 @@ SELECT
   timestamp_micros(event.`t`) AS event_time,
   event.`p` AS price,
   event.`v` AS volume,
-  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`s` IS NOT NULL AND event.`q` IS NOT NULL AND event.`t` IS NOT NULL AND event.`p` IS NOT NULL AND event.`v` IS NOT NULL) AS rejected,
+  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`s` IS NOT NULL AND event.`q` IS NOT NULL AND event.`t` IS NOT NULL AND event.`p` IS NOT NULL AND event.`v` IS NOT NULL) OR NOT is_valid_utf8(CAST(value AS STRING)) AS rejected,
   CASE
     WHEN value IS NULL THEN 'null value'
-    WHEN event._corrupt_record IS NOT NULL THEN 'not an event: ' || '`s` STRING, `q` BIGINT, `t` BIGINT, `p` DOUBLE, `v` BIGINT'
+    WHEN length(value) = 0 THEN 'empty value'
+    WHEN NOT is_valid_utf8(CAST(value AS STRING)) THEN 'invalid UTF-8'
+    WHEN event IS NULL OR event._corrupt_record IS NOT NULL THEN 'not an event: ' || '`s` STRING, `q` BIGINT, `t` BIGINT, `p` DOUBLE, `v` BIGINT'
     ELSE 'missing field'
   END AS reason,
-  value, partition, offset
+  value, partition, offset, key
 FROM (
   SELECT
     from_json(CAST(value AS STRING), '`s` STRING, `q` BIGINT, `t` BIGINT, `p` DOUBLE, `v` BIGINT, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false')) AS event,
-    value, partition, offset
+    value, partition, offset, key
   FROM records
 );
 
@@ -36,6 +38,6 @@ FROM events
 GROUP BY window(event_time, '10 seconds', '5 seconds'), symbol;
 
 -- dead_letters
-SELECT value, reason, partition, offset
+SELECT CAST(value AS BINARY) AS value, reason, partition, offset, key
 FROM parsed
 WHERE rejected;

@@ -5,17 +5,19 @@ SELECT
   event.`event_time` AS event_time,
   event.`price` AS price,
   event.`volume` AS volume,
-  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`symbol` IS NOT NULL AND event.`seq` IS NOT NULL AND event.`event_time` IS NOT NULL AND event.`price` IS NOT NULL AND event.`volume` IS NOT NULL) AS rejected,
+  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`symbol` IS NOT NULL AND event.`seq` IS NOT NULL AND event.`event_time` IS NOT NULL AND event.`price` IS NOT NULL AND event.`volume` IS NOT NULL) OR NOT is_valid_utf8(CAST(value AS STRING)) AS rejected,
   CASE
     WHEN value IS NULL THEN 'null value'
-    WHEN event._corrupt_record IS NOT NULL THEN 'not an event: ' || '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT'
+    WHEN length(value) = 0 THEN 'empty value'
+    WHEN NOT is_valid_utf8(CAST(value AS STRING)) THEN 'invalid UTF-8'
+    WHEN event IS NULL OR event._corrupt_record IS NOT NULL THEN 'not an event: ' || '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT'
     ELSE 'missing field'
   END AS reason,
-  value, partition, offset
+  value, partition, offset, key
 FROM (
   SELECT
     from_json(CAST(value AS STRING), '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false')) AS event,
-    value, partition, offset
+    value, partition, offset, key
   FROM records
 );
 
@@ -36,6 +38,6 @@ FROM events
 GROUP BY window(event_time, '10 seconds', '5 seconds'), symbol;
 
 -- dead_letters
-SELECT value, reason, partition, offset
+SELECT CAST(value AS BINARY) AS value, reason, partition, offset, key
 FROM parsed
 WHERE rejected;

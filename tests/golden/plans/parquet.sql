@@ -27,6 +27,6 @@ FROM events
 GROUP BY window(event_time, '10 seconds', '5 seconds'), symbol;
 
 -- dead_letters
-SELECT value, reason, file
+SELECT CAST(value AS BINARY) AS value, reason, file
 FROM parsed
 WHERE rejected;

@@ -29,6 +29,7 @@ class Payloads:
     def __init__(self, plan: Plan, start: int) -> None:
         self._plan, self._start = plan, start
         self._names = plan.event.names
+        self._fields = [self._names[field] for field in plan.event.order]  # a plan that was read has its names in another order
         self._chance = Chance(plan.seed, [symbol.name for symbol in plan.market.symbols], "damage")
         corrupt, drift = plan.faults.corrupt, plan.faults.drift
         self._huge = corrupt.huge_bytes if corrupt else 0
@@ -74,7 +75,7 @@ class Payloads:
 
     def _missing_field(self, line: bytes, word: int) -> bytes:
         content = json.loads(line)
-        del content[list(self._names.values())[word % len(self._names)]]
+        del content[self._fields[word % len(self._fields)]]
         return _dumped(content)
 
     def _not_a_number(self, line: bytes, word: int) -> bytes:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -16,7 +17,7 @@ from simulator.encode.payload import Payloads
 from simulator.faults.damage import LEGIBLE, Damage
 from simulator.faults.records import Records, of_market
 from simulator.market.stream import events_of
-from simulator.plan import Plan
+from simulator.plan import Plan, read_plan, write_plan
 
 MakePlan = Callable[..., Plan]
 
@@ -186,3 +187,11 @@ def test_a_line_depends_on_its_record_alone(make_plan: MakePlan) -> None:
     whole = Payloads(plan, START).of(records)
     assert Payloads(plan, START).of(records.take(rows)) == [whole[row] for row in rows.tolist()]
     assert Payloads(plan, START).of(records.take(rows[:0])) == []
+
+
+def test_a_plan_that_was_written_and_read_gives_the_same_bytes(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan(*MARKET)
+    write_plan(plan, tmp_path / "plan.json")
+    again = read_plan(tmp_path / "plan.json")
+    for damage in Damage:
+        assert damaged(again, damage) == damaged(plan, damage)

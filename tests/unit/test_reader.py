@@ -386,6 +386,14 @@ def test_late_windows_are_counted_as_spark_does_by_window_symbol_and_batch(make_
     assert [accounts.total(fate) for fate in (Fate.LATE, Fate.AGGREGATED)] == [4, 2]
 
 
+def test_the_end_of_a_window_is_not_in_it(make_plan: MakePlan) -> None:
+    plan = make_plan("window.size=3", "window.slide=2")
+    _, reading, log = read(plan, records((A, 0, 9), (A, 1, 5)), [1, 2], [7, 7])
+    accounts = Accounts(plan, log)
+    accounts.add(reading)
+    assert [report["rows_dropped_by_watermark"] for report in accounts._expected_reports()] == [0, 1]  # [4, 7), not [2, 5)
+
+
 def sessions(batches: list[list[tuple[str, int]]], watermarks: list[int], make_plan: MakePlan) -> list[tuple[int, int, str, int]]:
     plan = make_plan("window=session", "window.gap=0.00001", "output.mode=append", "metrics.names=[msg_ct]")
     replay = BatchedSessions(plan.answers, watermarks)

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from simulator.answers.accounts import Accounts
+from simulator.answers.dead_letters import DeadLetters
 from simulator.answers.ledger import Ledger
 from simulator.answers.microbatches import MicroBatches
 from simulator.answers.placement import Placement, placed_records
@@ -102,6 +103,7 @@ class ReplayedAnswers:
         deduplicated: of the first legible report of each (symbol, seq).
         ledger: every fault and record that it struck.
         accounts: by micro-batch, what became of each record.
+        dead_letters: the records that were rejected.
     """
 
     windows: pl.DataFrame
@@ -109,6 +111,7 @@ class ReplayedAnswers:
     deduplicated: pl.DataFrame
     ledger: pl.DataFrame
     accounts: Accounts
+    dead_letters: DeadLetters
 
 
 def replayed_answers(plan: Plan, start: int, limit: int, placement: Placement, log: MicroBatches) -> ReplayedAnswers:
@@ -122,18 +125,21 @@ def replayed_answers(plan: Plan, start: int, limit: int, placement: Placement, l
         log: the micro-batches that read them.
     """
     ledger, accounts = Ledger(plan, start, placement.names), Accounts(plan, log)
-    reader = Reader(plan, start, log)
+    reader, dead_letters = Reader(plan, start, log), DeadLetters(plan, start, placement.names)
     every, deduplicated = windows_of(plan.answers), windows_of(plan.answers)
     replayed = _Replay(plan, log)
     for placed in placed_records(plan, start, placement, limit):
         ledger.add(placed)
         reading = reader.read(placed)
         accounts.add(reading)
+        dead_letters.add(reading)
         frame, oldest = _frame(reading, plan, start), start + placed.records.oldest_to_come // 1000 - 1000
         every.add(frame.filter(reading.trade), oldest)
         deduplicated.add(frame.filter(reading.first), oldest)
         replayed.add(frame, reading, oldest)
-    return ReplayedAnswers(replayed.finish(), as_table(every.finish()), as_table(deduplicated.finish()), ledger.frame(), accounts)
+    return ReplayedAnswers(
+        replayed.finish(), as_table(every.finish()), as_table(deduplicated.finish()), ledger.frame(), accounts, dead_letters
+    )
 
 
 def _frame(reading: Reading, plan: Plan, start: int) -> pl.DataFrame:

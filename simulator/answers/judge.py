@@ -54,7 +54,7 @@ def judge(plan: Plan, directory: RunDirectory, manifest: Mapping[str, Any], in_t
     placement = Placement(plan, manifest["deliveries"], manifest["partitions"])
     log = micro_batches(plan, directory, placement, reports)
     answers = replayed_answers(plan, manifest["start"], counts["generated"], placement, log)
-    return _with_faults(answers, told)
+    return _with_faults(plan, directory, answers, told)
 
 
 def micro_batches(plan: Plan, directory: RunDirectory, placement: Placement, reports: list[dict[str, Any]]) -> MicroBatches:
@@ -69,11 +69,14 @@ def _clean(answers: Answers, told: Audit) -> Judgement:
     return Judgement(answers.windows, tables, told, audit_faults(told, answers.statuses))
 
 
-def _with_faults(answers: ReplayedAnswers, told: Audit) -> Judgement:
+def _with_faults(plan: Plan, directory: RunDirectory, answers: ReplayedAnswers, told: Audit) -> Judgement:
     audit = _known(told, answers.accounts)
     kinds = answers.ledger["kind"].value_counts().sort("kind")
     tables = {"ledger": answers.ledger, "every": answers.every, "deduplicated": answers.deduplicated}
     faults = balance_faults(audit) + answers.accounts.faults()
+    letters = plan.aggregation.dead_letters.output if plan.aggregation else None
+    if letters is not None and letters.path is not None:
+        faults += answers.dead_letters.faults(directory.path / letters.path)
     return Judgement(answers.windows, tables, audit, faults, dict(kinds.iter_rows()))
 
 

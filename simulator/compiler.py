@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from simulator import sql
-from simulator.market.conditions import LABELS
+from simulator.market.conditions import LABELS, has_conditions
 from simulator.market.exact import zipf_shares
 from simulator.plan import PLAN_VERSION, Plan, seal
 from simulator.schema import ExternalBroker, Specification, instant, microseconds, session_hours
@@ -114,11 +114,12 @@ def set_clock(specification: Specification, _: Sections) -> Sections:
     return {"speed": clock.speed, "start": None if clock.start is None else instant(clock.start)}
 
 
-def describe_event(specification: Specification, _: Sections) -> Sections:
+def describe_event(specification: Specification, sections: Sections) -> Sections:
     """The payload: names, order and the JSON Schema, from the event's schema beside this module."""
     event = specification.event
     schema = json.loads((files("simulator") / "event.schema.json").read_text(encoding="utf-8"))
-    names = {field: name for field, name in event.names.model_dump().items() if field in _fields(specification)}
+    fields = _fields(specification, sections["market"])
+    names = {field: name for field, name in event.names.model_dump().items() if field in fields}
     properties = schema["properties"]
     if "condition" in names:
         properties["volume"]["minimum"] = 0
@@ -133,13 +134,10 @@ def describe_event(specification: Specification, _: Sections) -> Sections:
     return {"time_format": event.time_format, "names": names, "order": list(names), "json_schema": schema}
 
 
-def _fields(specification: Specification) -> list[str]:
+def _fields(specification: Specification, market: Sections) -> list[str]:
     """The standard fields that this market's events have."""
-    quotes = (
-        ["bid", "ask", "bid_size", "ask_size"] if specification.quotes.kind != "none" and specification.quotes.publish else []
-    )
-    has_conditions = specification.session.kind != "24x7" or specification.halts.kind != "none"
-    return [*sql.FIELDS, *quotes, *(["condition"] if has_conditions else [])]
+    quotes = ["bid", "ask", "bid_size", "ask_size"] if specification.quotes.publish else []
+    return [*sql.FIELDS, *quotes, *(["condition"] if has_conditions(market["session"], market["halts"]["kind"]) else [])]
 
 
 def route_events(specification: Specification, _: Sections) -> Sections:

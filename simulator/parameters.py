@@ -39,6 +39,8 @@ PerSymbol = Annotated[
 """One number for all symbols, or `{uniform: [low, high]}`: each symbol draws its own from [low, high)."""
 
 
+NANOSECONDS = 1_000_000_000
+"""In a second."""
 _LATEST = 3_155_760_000  # as long as a run can be
 _CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 
@@ -60,5 +62,5 @@ def nanoseconds(moment: float | str) -> int:
     if isinstance(moment, str):
         match = _CLOCK.fullmatch(moment)
         hours, minutes, seconds = match.groups() if match else ("0", "0", "0")
-        return (int(hours) * 3600 + int(minutes) * 60) * 1_000_000_000 + round(float(seconds) * 1e9)
-    return round(moment * 1e9)
+        return (int(hours) * 3600 + int(minutes) * 60) * NANOSECONDS + round(float(seconds) * NANOSECONDS)
+    return round(moment * NANOSECONDS)

@@ -43,5 +43,7 @@ class Condition(IntEnum):
 LABELS = {int(condition): condition.label for condition in Condition}
 """Code to name."""
 
-TRADES = tuple(int(condition) for condition in Condition if condition.is_trade)
-"""Codes of the events that are trades."""
+
+def has_conditions(session: object | None, halts: str) -> bool:
+    """Whether the events of a market carry a condition: its opening hours (None: it never closes), and the kind of its halts."""
+    return session is not None or halts != "none"

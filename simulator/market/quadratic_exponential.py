@@ -40,7 +40,7 @@ class Shocks(NamedTuple):
     """Exponential with the mean 1, shape (symbols, steps)."""
 
 
-class Stretch(NamedTuple):
+class Variances(NamedTuple):
     """Variances at the steps' beginnings and ends, and what their laws were; shape (steps, symbols)."""
 
     before: Floats
@@ -59,7 +59,7 @@ def transition(reversion: Floats, mean: Floats, eps: Floats, dt: float) -> dict[
     return {"decay": decay, "base": mean * lost, "slope": slope, "offset": -slope * mean * lost / 2.0}
 
 
-def variances(opening: Floats, shocks: Shocks, coefficients: Mapping[str, Floats]) -> Stretch:
+def variances(opening: Floats, shocks: Shocks, coefficients: Mapping[str, Floats]) -> Variances:
     """The variance after each step, from an opening one of shape (symbols,). Coefficients have the shape (steps, symbols)."""
     steps, symbols = shocks.normal.shape
     mean, x, spread = (np.empty((steps, symbols)) for _ in range(3))
@@ -94,10 +94,10 @@ def variances(opening: Floats, shocks: Shocks, coefficients: Mapping[str, Floats
             r = ratio[few]
             at_zero = shocks.uniform[few, step] * (2.0 + r) <= 2.0 - r
             after[few] = np.where(at_zero, 0.0, shocks.exponential[few, step] * (m[few] * (1.0 / r + 0.5)))
-    return Stretch(path[:-1], path[1:], mean, x, spread)
+    return Variances(path[:-1], path[1:], mean, x, spread)
 
 
-def log_moment(stretch: Stretch, exponent: Floats) -> Floats:
+def log_moment(stretch: Variances, exponent: Floats) -> Floats:
     """Ln E[exp(A v')] of each step for an exponent A of shape (steps, symbols).
 
     A a b^2/(1 - 2 A a) - ln(1 - 2 A a)/2, or ln(p + (1 - p)/(1 - A m/(1 - p))): finite if A times `LONGEST_REACH` times the

@@ -23,6 +23,11 @@ class NoQuotes(Parameters):
 
     kind: Literal["none"]
 
+    @property
+    def publish(self) -> bool:
+        """Whether events carry quotes."""
+        return False
+
 
 class BidAsk(Parameters):
     """`conf/quotes/bid_ask.yaml`."""

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, ValidationInfo, field_validator
 
 from simulator.market.exact import logarithm
-from simulator.parameters import Parameters
+from simulator.parameters import NANOSECONDS, Parameters
 
 INDEX_BITS = 20
 """The market's level is an integer multiple of 2**-20."""
@@ -89,7 +89,7 @@ def rules_on_grid(parameters: LimitUpLimitDown, step_ns: int) -> Rules:
     """The rules in steps of `step_ns` nanoseconds, each span rounded to a whole number of them, at least one."""
 
     def steps(seconds: float) -> int:
-        return max(1, round(seconds * 1_000_000_000 / step_ns))
+        return max(1, round(seconds * NANOSECONDS / step_ns))
 
     levels = [
         Level(round(logarithm(1.0 - fall) * (1 << INDEX_BITS)), None if pause is None else steps(pause))

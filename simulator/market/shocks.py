@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from simulator.market.dynamics.base import Latent, LatentPath
 from simulator.market.exact import fixed_point, logarithm
 from simulator.market.intensity import Burst
-from simulator.parameters import Parameters
+from simulator.parameters import NANOSECONDS, Moment, Parameters, nanoseconds
 
 MARKET = "market"
-NANOSECONDS = 1_000_000_000
 
 Span = Annotated[float, Field(ge=0, le=3_155_760_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
-_LATEST = 3_155_760_000  # as long as a run can be
-_CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 
 
 class Shock(Parameters):
@@ -37,7 +33,7 @@ class Shock(Parameters):
         rate_over: seconds that the rate stays so.
     """
 
-    at: float | str
+    at: Moment
     target: Annotated[str, Field(min_length=1)] = MARKET
     move: Annotated[float, Field(gt=-1, le=100)] = 0.0
     over: Span = 0.0
@@ -45,15 +41,6 @@ class Shock(Parameters):
     recover_over: Span = 0.0
     rate: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
     rate_over: Span = 0.0
-
-    @field_validator("at")
-    @classmethod
-    def _is_a_time(cls, at: float | str) -> float | str:
-        if isinstance(at, str) and not _CLOCK.fullmatch(at):
-            raise ValueError('must be seconds from the start, or "HH:MM:SS"')
-        if isinstance(at, (int, float)) and not 0 <= at <= _LATEST:
-            raise ValueError(f"must be 0 to {_LATEST:g} seconds from the start")
-        return at
 
     @model_validator(mode="after")
     def _has_an_effect(self) -> Shock:
@@ -70,11 +57,7 @@ class Shock(Parameters):
     @property
     def begin(self) -> int:
         """Nanoseconds from the start."""
-        if isinstance(self.at, str):
-            match = _CLOCK.fullmatch(self.at)
-            hours, minutes, seconds = match.groups() if match else ("0", "0", "0")
-            return (int(hours) * 3600 + int(minutes) * 60) * NANOSECONDS + round(float(seconds) * NANOSECONDS)
-        return round(self.at * NANOSECONDS)
+        return nanoseconds(self.at)
 
 
 def burst(shock: Shock, begin: int) -> Burst | None:

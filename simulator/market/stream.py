@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from simulator.market.activity import market_intensity
 from simulator.market.arrivals import arrival_process
 from simulator.market.arrivals.base import ArrivalProcess, Arrivals
-from simulator.market.conditions import Condition
+from simulator.market.conditions import Condition, has_conditions
 from simulator.market.events import Events
-from simulator.market.halts import LimitUpLimitDown
 from simulator.market.hours import TradingHours
 from simulator.market.prices import PriceBlock, Prices
 from simulator.market.shards import SelectedArrivals, has_joint_arrivals, has_joint_prices, owned, select, with_symbols
@@ -68,15 +67,15 @@ class Market:
         self._mine = mine
         self._selects_prices = has_joint_prices(plan) and mine.size < len(plan.symbols)
         own = with_symbols(plan, mine)
-        self._step = max(1, round(plan.dynamics.step * 1_000_000_000))
+        self._step = plan.dynamics.step_in_nanoseconds
         self._rate = sum(symbol.rate for symbol in own.symbols)
         self._hours = None if plan.session is None else TradingHours(plan.session)
         self._end = self._trading_time(duration) if duration is not None else self._hours and self._hours.total
         self._prices = Prices(plan if self._selects_prices else own, seed, self._step, self._trading_time)
         self._arrivals = self._arrival_process(plan, own, seed)
         self._trades = Trades(own, seed)
-        has_conditions = self._hours is not None or isinstance(plan.halts, LimitUpLimitDown)
-        self._statuses = Statuses(own, self._hours, duration, self._step, self._trades) if has_conditions else None
+        told = has_conditions(plan.session, plan.halts.kind)
+        self._statuses = Statuses(own, self._hours, duration, self._step, self._trades) if told else None
         self._next_seq: NDArray[np.int64] = np.zeros(mine.size, dtype=np.int64)
         self._now = 0
 

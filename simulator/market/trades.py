@@ -36,7 +36,7 @@ class Trades:
         self._mean_volume = means * market.lot
         self._sizes = TradeSizes(market.volumes, means, draws)
         self._quotes = QuoteProcess(market.quotes, draws) if isinstance(market.quotes, BidAsk) else None
-        self._published = isinstance(market.quotes, BidAsk) and market.quotes.publish
+        self._published = market.quotes.publish
 
     def at(
         self, symbol: Symbols, step: Integers, block: PriceBlock, counts: Integers, order: Integers

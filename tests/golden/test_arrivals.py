@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from simulator.market.arrivals import Arrivals, arrival_process
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalProcess
+from simulator.market.arrivals.base import ArrivalProcess
 from simulator.market.arrivals.diurnal import Diurnal
 from simulator.market.arrivals.fixed import RotatingArrivals, SeparateArrivals, count_before, exact_rate, times
 from simulator.market.arrivals.hawkes import Hawkes
@@ -22,6 +22,7 @@ from simulator.market.arrivals.poisson import Poisson, PoissonArrivals
 from simulator.market.arrivals.ramp import Ramp
 from simulator.market.intensity import Burst, Intensity, constant
 from simulator.market.stream import events_of
+from simulator.parameters import NANOSECONDS
 from simulator.plan import Plan
 
 Floats = NDArray[np.float64]

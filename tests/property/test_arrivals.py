@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import BadConfigError
 from simulator.market.arrivals import ARRIVALS, Arrivals, arrival_process
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalProcess
+from simulator.market.arrivals.base import ArrivalProcess
 from simulator.market.arrivals.diurnal import Diurnal
 from simulator.market.arrivals.fixed import Fixed
 from simulator.market.arrivals.hawkes import Hawkes
@@ -24,6 +24,7 @@ from simulator.market.arrivals.poisson import Poisson, PoissonArrivals
 from simulator.market.arrivals.ramp import Ramp
 from simulator.market.arrivals.trace import Trace
 from simulator.market.intensity import Burst, constant, u_shape
+from simulator.parameters import NANOSECONDS
 from simulator.schema import Specification
 
 Integers = NDArray[np.int64]

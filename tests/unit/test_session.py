@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from simulator.errors import BadConfigError
-from simulator.market.conditions import LABELS, TRADES, Condition
+from simulator.market.conditions import LABELS, Condition
 from simulator.market.session import Continuous, EquityDay, Exchange, Session, SessionPlan, TradingHours, plan_hours
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "session"
@@ -235,5 +235,5 @@ def test_cuts_give_each_phase_once(hours: TradingHours, pieces: int) -> None:
 
 def test_the_table_of_conditions() -> None:
     assert LABELS[0] == "regular"
-    assert [LABELS[code] for code in TRADES] == ["regular", "opening_auction", "closing_auction", "reopening_auction"]
-    assert not Condition.MARKET_HALTED.is_trade
+    trades = [LABELS[condition] for condition in Condition if condition.is_trade]
+    assert trades == ["regular", "opening_auction", "closing_auction", "reopening_auction"]

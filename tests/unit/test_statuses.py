@@ -144,6 +144,16 @@ def test_every_condition_has_its_name_in_the_schema(make_plan: MakePlan) -> None
         jsonschema.validate({**payloads_of_default(plain), "volume": 0}, plain.event.json_schema)
 
 
+@pytest.mark.parametrize("session", ["24x7", "equity_day"])
+@pytest.mark.parametrize("halts", ["none", "luld"])
+@pytest.mark.parametrize("quotes", [("quotes=none",), ("quotes=bid_ask",), ("quotes=bid_ask", "quotes.publish=false")])
+def test_the_plan_names_what_events_have(session: str, halts: str, quotes: tuple[str, ...], make_plan: MakePlan) -> None:
+    plan = make_plan(f"session={session}", f"halts={halts}", *quotes, "symbols.count=1")
+    events = next(events_of(plan))
+    assert ("condition" in plan.event.names) == (events.condition is not None) == (session != "24x7" or halts != "none")
+    assert ("bid" in plan.event.names) == (events.quotes is not None) == (quotes == ("quotes=bid_ask",))
+
+
 def payloads_of_default(plan: Plan) -> dict[str, object]:
     events = next(events_of(plan))
     (line,) = encode(events.rows(0, 1), plan, START)

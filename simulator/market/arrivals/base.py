@@ -14,8 +14,6 @@ from simulator.market.grouping import ranges
 from simulator.market.intensity import Intensity
 from simulator.parameters import Parameters
 
-NANOSECONDS = 1_000_000_000
-
 Integers = NDArray[np.int64]
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters
+from simulator.market.arrivals.base import ArrivalParameters
 from simulator.market.intensity import Intensity, levels, u_shape
+from simulator.parameters import NANOSECONDS
 
 
 class Diurnal(ArrivalParameters):

@@ -8,8 +8,9 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals
+from simulator.market.arrivals.base import ArrivalParameters, ArrivalProcess, Arrivals
 from simulator.market.grouping import ranges
+from simulator.parameters import NANOSECONDS
 from simulator.seeding import words
 
 # Beyond it the products below would leave int64.

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from simulator.errors import BadConfigError
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, BufferedArrivals, Integers
+from simulator.market.arrivals.base import ArrivalParameters, BufferedArrivals, Integers
+from simulator.parameters import NANOSECONDS
 from simulator.seeding import streams
 
 # Expected events of a symbol's first portion and of its largest: short runs draw little, long ones pay few calls.

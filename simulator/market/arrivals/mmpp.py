@@ -9,7 +9,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, BufferedArrivals, Integers
+from simulator.market.arrivals.base import ArrivalParameters, BufferedArrivals, Integers
+from simulator.parameters import NANOSECONDS
 from simulator.seeding import stream, streams
 
 Floats = NDArray[np.float64]

@@ -7,9 +7,10 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, BufferedArrivals, Integers
+from simulator.market.arrivals.base import ArrivalParameters, BufferedArrivals, Integers
 from simulator.market.draws import ahead_of
 from simulator.market.grouping import running_sums
+from simulator.parameters import NANOSECONDS
 from simulator.seeding import streams
 
 _LONG_GAP = 1e15

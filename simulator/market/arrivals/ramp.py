@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simulator.errors import BadConfigError
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters
+from simulator.market.arrivals.base import ArrivalParameters
 from simulator.market.intensity import Intensity, ramp
+from simulator.parameters import NANOSECONDS
 
 
 class Ramp(ArrivalParameters):

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from simulator.market.arrivals.base import NANOSECONDS, ArrivalParameters, ArrivalProcess, Arrivals, Integers
+from simulator.market.arrivals.base import ArrivalParameters, ArrivalProcess, Arrivals, Integers
 from simulator.market.recorded import Recorded, Sha256
+from simulator.parameters import NANOSECONDS
 from simulator.seeding import stream
 
 _LONGEST = 3_155_760_000 * NANOSECONDS

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator
 
 from simulator.diagnosis import suggestion
-from simulator.parameters import Parameters
+from simulator.parameters import NANOSECONDS, Parameters
 from simulator.seeding import Draws
 
 Floats = NDArray[np.float64]
@@ -41,6 +41,11 @@ class DynamicsParameters(Parameters):
     def step_in_years(self) -> float:
         """The grid's step, in years."""
         return self.step / self.seconds_per_year
+
+    @property
+    def step_in_nanoseconds(self) -> int:
+        """The grid's step, in whole nanoseconds, at least one."""
+        return max(1, round(self.step * NANOSECONDS))
 
     @field_validator("symbols")
     @classmethod

@@ -67,7 +67,7 @@ class ReplayPath(LatentPath):
         self._levels: list[Integers] = [_relative(prices[row]) for row in rows]
         self._span = span / parameters.speed
         self._lap = max(1, int(min(_LONGEST, np.ceil(span / parameters.speed)))) if parameters.loop else None
-        self._step = max(1, round(parameters.step * 1_000_000_000))
+        self._step = parameters.step_in_nanoseconds
         self._next = 0
         self._count = len(draws.names)
 

@@ -264,7 +264,7 @@ def test_the_market_is_untouched(stack: Stack, build: Build) -> None:
 # What does not change records.
 
 
-@many(25)
+@many(20)
 @given(stack=stacks)
 def test_blocks_leave_every_column_alone(stack: Stack, build: Build) -> None:
     plan = build(stack)
@@ -410,7 +410,7 @@ def by_name(ledger: pl.DataFrame) -> dict[Name, Rows]:
     return rows
 
 
-@many(80)
+@many(50)
 @given(stack=stacks)
 def test_the_ledger_has_every_fault_and_none_else(stack: Stack, build: Build) -> None:
     """From the bytes of both streams alone: whatever differs has a row that says so, and every row says what differs."""
@@ -477,7 +477,7 @@ def _written(microseconds: int) -> str:
     return str(pl.Series([microseconds]).cast(pl.Datetime("us")).dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ")[0])
 
 
-@many(60)
+@many(30)
 @given(stack=stacks)
 def test_with_faults_removed_by_the_ledger_the_stream_is_the_clean_one(stack: Stack, build: Build) -> None:
     """Its digest, for which only the nanoseconds below the ledger's are taken from the market; and its bytes, from the ledger."""

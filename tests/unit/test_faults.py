@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +17,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import chi2, kstest
 
+from simulator.answers.ledger import Ledger
+from simulator.answers.placement import Placement
+from simulator.encode.payload import Payloads
 from simulator.faults.bad_tick import BadTick
 from simulator.faults.chance import Chance
 from simulator.faults.correction import Correction
@@ -532,3 +540,75 @@ def test_copies_have_the_aimed_times_of_their_originals(make_plan: MakePlan) -> 
 def _rows(records: Records) -> list[tuple[int, int, int, int]]:
     events = records.events
     return list(zip(events.symbol.tolist(), events.seq.tolist(), records.copy.tolist(), events.time.tolist(), strict=True))
+
+
+# The page on faults.
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```console\n\$ python -m simulator (.*)\n((?:.*\n)*?)```", PAGE, re.MULTILINE)
+SAMPLES = {command: output for command, output in BLOCKS if "mode=sample" in command}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_page_shows_each_fault_as_it_is_configured(name: str) -> None:
+    assert f"### `{name}`\n" in PAGE
+    assert (ROOT / "conf" / "faults" / f"{name}.yaml").read_text(encoding="utf-8") in PAGE
+
+
+def printed(plan: Plan, events: int) -> list[str]:
+    """What mode=sample prints of a plan whose clock is not the wall's."""
+    assert plan.clock.start is not None
+    lines = [
+        line for block in records_of(plan, plan.clock.start) for line in Payloads(plan, plan.clock.start).lines(block.present)
+    ]
+    return [line.decode(errors="replace") for line in lines[:events]]
+
+
+@pytest.mark.parametrize("command", SAMPLES)
+def test_the_page_shows_what_the_program_prints(command: str, make_plan: MakePlan) -> None:
+    shown = SAMPLES[command].splitlines()
+    assert printed(make_plan(*shlex.split(command)), len(shown)) == shown
+    assert f"events={len(shown)}" in command
+
+
+@pytest.mark.parametrize("kind", ["truncated", "wrong_type", "missing_field", "extra_field", "not_a_number", "invalid_utf8"])
+def test_the_page_shows_what_corruption_makes_of_the_event(kind: str, make_plan: MakePlan) -> None:
+    (command,) = (command for command in SAMPLES if "faults=corrupt" in command)
+    overrides = [override for override in shlex.split(command) if "kinds" not in override]
+    line = printed(make_plan(*overrides, f"faults.corrupt.kinds=[{kind}]"), 3)[1]
+    assert f"| `{kind}` | `{line}` |" in PAGE
+
+
+def test_the_query_of_the_page_gives_what_it_shows(tmp_path: Path) -> None:
+    (command,) = (command for command, _ in BLOCKS if "mode=produce" in command)
+    ((query, answer),) = re.findall(r"^```python\n(.*?)```\n\n```\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    subprocess.run([sys.executable, "-m", "simulator", *shlex.split(command)], cwd=tmp_path, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", query], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == answer
+
+
+def test_the_page_names_every_column_of_the_ledger_and_every_command_composes(make_plan: MakePlan) -> None:
+    for command, _ in BLOCKS:
+        make_plan(*(override for override in shlex.split(command) if not override.startswith("hydra.")))
+    plan = make_plan("faults=drop", "quotes=bid_ask", "duration=1")
+    placement = Placement(plan, {}, 4)
+    ledger = Ledger(plan, START, placement.names)
+    for block in records_of(plan, START):
+        ledger.add(placement.of(block))
+    of_quotes = {"bid", "ask", "bid_size", "ask_size"}
+    assert all(f"`{column}`" in PAGE for column in ledger.frame().columns if column not in of_quotes)
+
+
+def test_a_run_in_which_nothing_was_struck_has_a_ledger_with_all_columns(make_plan: MakePlan) -> None:
+    frames = []
+    for rate in (0, 1):
+        plan = make_plan("faults=duplicate", f"faults.duplicate.rate={rate}", "duration=2")
+        placement = Placement(plan, {}, 4)
+        ledger = Ledger(plan, START, placement.names)
+        for block in records_of(plan, START):
+            ledger.add(placement.of(block))
+        frames.append(ledger.frame())
+    assert frames[0].schema == frames[1].schema
+    assert frames[0].height == 0
+    assert frames[1].height > 0

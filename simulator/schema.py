@@ -298,6 +298,38 @@ class Reproducer(Parameters):
     attempts: Annotated[int, Field(ge=0, le=1000)]
 
 
+class VerifyColumns(Parameters):
+    """The results' names of the columns that say which window a row is."""
+
+    window_start: Text | None
+    window_end: Text | None
+    symbol: Text
+
+    @field_validator("window_end")
+    @classmethod
+    def _is_one_of_two(cls, window_end: str | None, info: ValidationInfo) -> str | None:
+        if window_end is None and info.data.get("window_start") is None:
+            raise ValueError("must not be null when verify.columns.window_start is")
+        return window_end
+
+
+class Verify(Parameters):
+    """The section `verify` of `conf/config.yaml`: anybody's results, as `mode=verify results=FILE` reads them."""
+
+    columns: VerifyColumns
+    metrics: dict[str, Text | None]
+    time_unit: Literal["auto", "s", "ms", "us", "ns"]
+    deduplicate: bool | None
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_known(cls, metrics: dict[str, str | None]) -> dict[str, str | None]:
+        unknown = [f"{name}{suggestion(name, METRICS)}" for name in metrics if name not in METRICS]
+        if unknown:
+            raise ValueError(f"holds unknown {', '.join(unknown)}; allowed: {', '.join(METRICS)}")
+        return metrics
+
+
 Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce", "realism"]
 
 
@@ -333,6 +365,7 @@ class Specification(Parameters):
     dead_letters: Annotated[DeadLetterFiles | DeadLetterTopic, Field(discriminator="kind")]
     realism: Realism
     reproducer: Reproducer
+    verify: Verify
     spark: Spark
 
 

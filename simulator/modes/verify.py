@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from simulator.answers.bounds import legal_windows
+from simulator.answers.case import Case
+from simulator.answers.causes import causes_of
 from simulator.answers.judge import judge
-from simulator.answers.results import read_results
+from simulator.answers.results import Mapping, read_results
 from simulator.answers.verify import compare, verdict
 from simulator.errors import EXIT_MISMATCH, EXIT_OK, BadConfigError
 from simulator.modes.context import Context
-from simulator.plan import read_plan
+from simulator.plan import Plan, read_plan
 from simulator.report.terminal import show_verdict
 from simulator.rundir import RunDirectory, read_json, write_json
+from simulator.schema import Verify
 
 
 def run(context: Context) -> int:
@@ -20,19 +26,74 @@ def run(context: Context) -> int:
     specification = context.specification
     finished = RunDirectory(Path(specification.run or ""))
     plan, manifest = read_plan(finished.plan), finished_manifest(finished)
-    metrics = plan.answers.metrics
-    results = Path(specification.results) if specification.results else finished.results
-    if not results.is_file():
-        raise BadConfigError(f"{results}: is not there; the run has no results, give results=FILE")
-    earlier = read_json(finished.verdict) if finished.verdict.is_file() else {}
-    judgement = judge(plan, finished, manifest, earlier.get("audit", {}).get("in_topic"))
-    comparison = compare(judgement.windows, read_results(results, metrics), metrics)
-    content = verdict(
-        comparison, judgement.audit, judgement.faults, judgement.injected, complete=manifest["status"] == "complete"
-    )
+    if specification.results is None:
+        content = _of_its_own(plan, finished, manifest)
+    else:
+        content = of_anybody(plan, manifest, Path(specification.results), specification.verify)
     write_json(content, context.directory.verdict)
     show_verdict(content, manifest, finished.path)
     return EXIT_OK if content["status"] == "match" else EXIT_MISMATCH
+
+
+def _of_its_own(plan: Plan, finished: RunDirectory, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The verdict on the run's own results: what its job should have written, to the record."""
+    if not finished.results.is_file():
+        raise BadConfigError(f"{finished.results}: is not there; the run has no results, give results=FILE")
+    earlier = read_json(finished.verdict) if finished.verdict.is_file() else {}
+    judgement = judge(plan, finished, manifest, earlier.get("audit", {}).get("in_topic"))
+    metrics, results = plan.answers.metrics, pl.read_parquet(finished.results)
+    comparison = compare(judgement.windows, results, metrics)
+    case = Case(plan, manifest["start"], manifest["counts"]["generated"], metrics, judgement.windows, results)
+    return verdict(
+        comparison,
+        judgement.audit,
+        judgement.faults,
+        judgement.injected,
+        complete=manifest["status"] == "complete",
+        causes=causes_of(case, comparison),
+    )
+
+
+def of_anybody(plan: Plan, manifest: dict[str, Any], path: Path, settings: Verify) -> dict[str, Any]:
+    """The verdict on the results of any engine that read the run's records.
+
+    Args:
+        plan: of the run.
+        manifest: of the run.
+        path: Parquet, CSV or NDJSON file of the results.
+        settings: the section `verify`.
+
+    Raises:
+        BadConfigError: the file is not what the settings say.
+    """
+    mapping = mapping_of(settings, plan)
+    metrics = list(mapping.metrics)
+    results = read_results(path, mapping, plan.answers.window)
+    start, counts = manifest["start"], manifest["counts"]
+    deduplicate = plan.answers.deduplicate if settings.deduplicate is None else settings.deduplicate
+    right = legal_windows(plan, start, counts["generated"], metrics, deduplicate=deduplicate)
+    comparison = compare(right, results, metrics)
+    case = Case(plan, start, counts["generated"], metrics, right, results, deduplicate=deduplicate)
+    # What was sent is known also of a run that was interrupted; of one that lost records it is not.
+    complete = counts["generated"] == counts["acked"]
+    sent = {"generated": counts["generated"], "acked": counts["acked"]}
+    return verdict(comparison, sent, [], {}, complete=complete, causes=causes_of(case, comparison))
+
+
+def mapping_of(settings: Verify, plan: Plan) -> Mapping:
+    """The columns of a file: the plan's metrics under their own names, and what the settings say otherwise.
+
+    Raises:
+        BadConfigError: no metric is left to check.
+    """
+    named = {**{name: name for name in plan.answers.metrics}, **settings.metrics}
+    metrics = {name: column for name, column in named.items() if column is not None}
+    if not metrics:
+        raise BadConfigError(
+            f"verify.metrics={settings.metrics}: leaves nothing to check; the run has {', '.join(plan.answers.metrics)}"
+        )
+    columns = settings.columns
+    return Mapping(columns.window_start, columns.window_end, columns.symbol, metrics, settings.time_unit)
 
 
 def finished_manifest(finished: RunDirectory) -> dict[str, Any]:

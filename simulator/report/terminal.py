@@ -74,8 +74,12 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
         console.print("faults   " + " · ".join(f"{name} {count:,}" for name, count in verdict["faults"].items()))
     counts = " · ".join(f"{name} {count:,}" for name, count in windows.items())
     console.print(f"windows  {counts}")
+    for name, off in verdict.get("metrics", {}).items():
+        console.print(f"metric   {metric_line(name, off)}", markup=False)
     if verdict["first_mismatches"]:
         console.print(_mismatches(verdict["first_mismatches"]))
+    for cause in verdict.get("causes", ()):
+        console.print(f"cause    {cause_line(cause)}", style="yellow", markup=False)
     held, asked = manifest["rate"]["held"], manifest["rate"]["asked"]
     lag = manifest["largest_lag_seconds"]
     pace = f"held {held:,.1f}/s of {asked:,.1f}/s asked · largest lag {lag * 1000:,.0f} ms" if asked else f"held {held:,.0f}/s"
@@ -87,11 +91,29 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
     console.print(verdict["status"], style=_STYLES[verdict["status"]])
 
 
+def metric_line(name: str, off: Mapping[str, Any]) -> str:
+    """In how many windows a metric differs, and by how much at most."""
+    parts = [f"{name} differs in {off['windows']:,} windows"]
+    if off["absolute"] is not None:
+        parts.append(f"by {off['absolute']:.6g} at most")
+    if off["relative"] is not None:
+        parts.append(f"{off['relative']:.3g} of what it should be")
+    return ", ".join(parts)
+
+
+def cause_line(cause: Mapping[str, Any]) -> str:
+    """A likely cause, and how many of the windows that differ it explains."""
+    return f"{cause['cause']} explains {cause['explains']:,} of {cause['of']:,}: {cause['sentence']}"
+
+
 def _mismatches(rows: list[Mapping[str, Any]]) -> Table:
     table = Table(title="first differences", title_justify="left")
-    for heading in ("window.start", "window.end", "symbol", "what", "metric", "expected", "actual"):
+    for heading in ("window.start", "window.end", "symbol", "what", "metric", "expected", "actual", "off"):
         table.add_column(heading, overflow="fold")
     for row in rows:
         cells = (row["window_start"], row["window_end"], row["symbol"], row["kind"])
-        table.add_row(*(str(cell) for cell in (*cells, row.get("metric", ""), row.get("expected", ""), row.get("actual", ""))))
+        off = "" if row.get("absolute") is None else f"{row['absolute']:.6g}"
+        table.add_row(
+            *(str(cell) for cell in (*cells, row.get("metric", ""), row.get("expected", ""), row.get("actual", ""), off))
+        )
     return table

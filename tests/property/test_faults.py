@@ -22,10 +22,11 @@ from simulator.encode.payload import Payloads
 from simulator.faults.damage import LEGIBLE, Damage
 from simulator.faults.digest import RecordDigest
 from simulator.faults.model import FAULTS, NAMES, Faults
-from simulator.faults.records import Records, joined
+from simulator.faults.records import Records, joined, of_market
 from simulator.faults.stream import records_of
+from simulator.market.conditions import LABELS
 from simulator.market.digest import StreamDigest
-from simulator.market.events import Events
+from simulator.market.events import Events, Quotes
 from simulator.market.stream import events_of
 from simulator.partitioning import partition_of
 from simulator.plan import Plan
@@ -488,10 +489,10 @@ def test_with_faults_removed_by_the_ledger_the_stream_is_the_clean_one(stack: St
     ledger = ledger_of(plan, deliveries)
     rows = by_name(ledger)
     restored = {record.name: record.line for record in found if record.name[2] == 0}
-    encoder = Payloads(clean(plan), START)
-    for name, told in rows.items():
-        if name[2] == 0:
-            (restored[name],) = encoder.of(_record_of(plan, told[0]))
+    of_events = {name: told[0] for name, told in rows.items() if name[2] == 0}
+    if of_events:
+        lines = Payloads(clean(plan), START).of(_as_told(plan, list(of_events.values())))
+        restored |= dict(zip(of_events, lines, strict=True))
     meant, _ = stream_of(clean(plan))
     assert restored == {event.name: event.line for event in meant}
 
@@ -512,33 +513,25 @@ def _as_meant(records: Records) -> Records:
     return Records(records.intended, *_fields(records)[1:])
 
 
-def _record_of(plan: Plan, row: dict[str, Any]) -> Records:
-    """A record of one event, of what the ledger says was meant."""
-    template = next(records_of(clean(plan), START)).take(slice(0, 1))
-    index = [symbol.name for symbol in plan.market.symbols].index(row["symbol"])
+def _as_told(plan: Plan, rows: Rows) -> Records:
+    """Records of the events that rows of the ledger say were meant, of nothing else."""
+    names = [symbol.name for symbol in plan.market.symbols]
     unit = 10**plan.market.price_decimals
-    values = {
-        "symbol": np.array([index], dtype=np.uint32),
-        "seq": np.array([row["seq"]]),
-        "time": np.array([(row["intended_time"] - START) * 1000]),
-        "price": np.array([round(row["price"] * unit)]),
-        "volume": np.array([row["volume"]]),
-    }
-    changed = {**{name: getattr(template.events, name) for name in EVENT}, **values}
-    if template.events.condition is not None:
-        labels = {label: code for code, label in _labels().items()}
-        changed["condition"] = np.array([labels[row["condition"]]], dtype=np.uint8)
-    quotes = template.events.quotes
-    if quotes is not None:
-        sides = {side: np.array([round(row[side] * unit)]) for side in ("bid", "ask")}
-        quotes = type(quotes)(**sides, bid_size=np.array([row["bid_size"]]), ask_size=np.array([row["ask_size"]]))
-    return Records(Events(**changed, quotes=quotes), *_fields(template)[1:])
-
-
-def _labels() -> dict[int, str]:
-    from simulator.market.conditions import LABELS  # noqa: PLC0415
-
-    return LABELS
+    prices = {name: np.array([round(row[name] * unit) for row in rows]) for name in ("price", "bid", "ask") if name in rows[0]}
+    sizes = {name: np.array([row[name] for row in rows]) for name in ("bid_size", "ask_size") if name in rows[0]}
+    codes = {label: code for code, label in LABELS.items()}
+    return of_market(
+        Events(
+            symbol=np.array([names.index(row["symbol"]) for row in rows], dtype=np.uint32),
+            seq=np.array([row["seq"] for row in rows]),
+            time=np.array([(row["intended_time"] - START) * 1000 for row in rows]),
+            price=prices.pop("price"),
+            volume=np.array([row["volume"] for row in rows]),
+            quotes=Quotes(**prices, **sizes) if prices else None,
+            condition=np.array([codes[row["condition"]] for row in rows], dtype=np.uint8) if "condition" in rows[0] else None,
+        ),
+        0,
+    )
 
 
 @many(40)

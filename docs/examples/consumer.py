@@ -27,18 +27,25 @@ def trades(broker: str, topic: str) -> Iterator[dict[str, Any]]:
     consumer = Consumer({"bootstrap.servers": broker, "group.id": "averages", "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     while (message := consumer.poll(QUIET_SECONDS)) is not None:
-        try:
-            trade = json.loads(message.value() or b"", parse_constant=float.fromhex)  # NaN and Infinity are no JSON
-            yield {
-                "symbol": str(trade["symbol"]),
-                "time": datetime.fromisoformat(trade["event_time"].replace("Z", "+00:00")),
-                "price": trade["price"] + 0.0,
-                "volume": trade["volume"] + 0,
-                "seq": trade["seq"] + 0,
-            }
-        except (ValueError, KeyError, TypeError):
-            continue
+        trade = parsed(message.value())
+        if trade is not None:
+            yield trade
     consumer.close()
+
+
+def parsed(value: bytes | None) -> dict[str, Any] | None:
+    """A trade; None where the bytes are not one."""
+    try:
+        trade = json.loads((value or b"").decode(), parse_constant=int)  # which refuses NaN and Infinity
+        return {
+            "symbol": str(trade["symbol"]),
+            "time": datetime.fromisoformat(trade["event_time"].replace("Z", "+00:00")),
+            "price": trade["price"] + 0.0,
+            "volume": trade["volume"] + 0,
+            "seq": trade["seq"] + 0,
+        }
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def averages(stream: Iterator[dict[str, Any]]) -> dict[tuple[datetime, str], list[float]]:

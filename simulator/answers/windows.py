@@ -65,6 +65,8 @@ class _TimeWindows(Windows):
         self._done: list[pl.DataFrame] = []
 
     def add(self, events: pl.DataFrame, oldest_to_come: int) -> None:  # inherited
+        if not events.height:
+            return
         self._open.append(events)
         rows = sum(piece.height for piece in self._open) * self._overlap
         # Waiting for a whole window's span keeps the number of times that an event is looked at small.

@@ -103,3 +103,12 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     assert said.strip() == str(site / "simulator" / "conf")
     launch([sys.executable, "-m", "simulator", "mode=plan"], folder, PYTHONPATH=str(site))
     assert sorted(path.name for path in (site / "pipelines").glob("*.json")) == ["aggregation.schema.json"]
+
+
+def test_the_wheel_has_every_package() -> None:
+    named = re.findall(
+        r'^    "((?:simulator|pipelines)[\w.]*)",$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    folders = {path.parent for name in ("simulator", "pipelines") for path in (ROOT / name).rglob("__init__.py")}
+    there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert set(named) == there | {"simulator.conf"}

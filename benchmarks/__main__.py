@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import generation, producer
+from benchmarks import generation, producer, verifying
 
-BENCHMARKS = {"generation": generation.main, "producer": producer.main}
+BENCHMARKS = {"generation": generation.main, "producer": producer.main, "verifying": verifying.main}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import polars as pl
 
 from simulator.answers.bounds import OPTIONAL, LegalWindows, has_one_order
 from simulator.answers.known import EVENT, WATERMARK, Known, known_records
+from simulator.answers.verify import compare
 from simulator.encode.payload import Payloads
 from simulator.faults.damage import LEGIBLE, Damage
 from simulator.plan import AnswersPlan, Plan
@@ -76,6 +77,11 @@ class Case:
                 return Evidence(pl.concat(frames), pl.concat(lenient), known.oldest_to_come)
         records = pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(EVENT, pl.Int64))
         return Evidence(records, pl.concat(lenient), None)
+
+    @cached_property
+    def wrong(self) -> list[str]:
+        """The metrics that differ anywhere."""
+        return list(compare(self.right, self.results, self.metrics).metrics)
 
     @property
     def counted(self) -> pl.DataFrame:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.answers import miscalculations, misreadings, mistakes
+from simulator.answers import miscalculations, mislabelled, misreadings, mistakes
 from simulator.answers.case import Case
 from simulator.answers.mistakes import Hypotheses
 from simulator.answers.verify import Comparison, compare
 
 SHOWN_CAUSES = 3
+# What explains less is chance; unless only the first windows were looked at.
+_LEAST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ CAUSES = (
     Cause("time_unit", "Times are in another unit than they are read in (s, ms, µs, ns).", misreadings.time_unit),
     Cause("window_end", "The windows are right, but their end is not start + size.", misreadings.window_end),
     Cause("window_shape", "The windows have another size, slide or offset.", misreadings.window_shape),
+    Cause("symbol_names", "Symbols are spelled otherwise: letter case, or blanks around them.", misreadings.symbol_names),
     Cause("missing_symbols", "Some symbols have no row at all.", misreadings.missing_symbols),
     Cause("repeated_rows", "A window is written more than once, as in an update stream.", misreadings.repeated_rows),
     Cause("late_counted", "Late records count that the run's own job drops.", mistakes.late_counted),
@@ -72,9 +75,9 @@ CAUSES = (
     ),
     Cause("statuses_counted", "Changes of trading status (volume 0) count as trades.", mistakes.statuses_counted),
     Cause("order_of_arrival", "First and last prices are not taken in the order of seq.", mistakes.order_of_arrival),
-    Cause("mean_of_means", "The average is an average of averages, without their weights.", mistakes.means_of_means),
+    Cause("mean_of_means", "The average is an average of averages, without their weights.", miscalculations.mean_of_means),
     Cause("not_a_number", "There are NaN, infinite or empty numbers in the results.", miscalculations.not_a_number),
-    Cause("other_metric", "A column holds another metric.", miscalculations.other_metric),
+    Cause("other_metric", "A column holds another metric.", mislabelled.other_metric),
     Cause("constant", "A metric is off by the same factor or amount everywhere.", miscalculations.constant),
     Cause("rounded", "Numbers are rounded or cut.", miscalculations.rounded),
     Cause("not_closed", "The last windows are not written: no later event has closed them.", misreadings.not_closed),
@@ -92,9 +95,11 @@ def causes_of(case: Case, comparison: Comparison) -> list[dict[str, Any]]:
     `of` is how many windows differ, are missing or too many; `explains`: how many fewer they are with the mistake taken into
     account, those counted that it would make different.
     """
-    if comparison.equal or not case.limit or case.evidence.records.is_empty():
+    if comparison.equal or case.results.is_empty() or case.evidence.records.is_empty():
         return []
-    found = [entry for cause in CAUSES if (entry := _tried(cause, case, comparison.differing))["explains"] > 0]
+    entries = [_tried(cause, case, comparison.differing) for cause in CAUSES]
+    share = _LEAST_SHARE if case.evidence.horizon is None else 0.0
+    found = [entry for entry in entries if entry["explains"] > 0 and entry["explains"] >= share * entry["of"]]
     return sorted(found, key=lambda entry: -entry["explains"])[:SHOWN_CAUSES]
 
 

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import polars as pl
 
-from simulator.answers.case import Case, without_watermark
+from simulator.answers.case import Case
 from simulator.answers.differences import instant_text
 from simulator.answers.expected import final_watermark
+from simulator.answers.known import WATERMARK
 from simulator.answers.mistakes import Hypotheses, Hypothesis
 from simulator.answers.windows import KEYS
 from simulator.plan import WindowPlan
@@ -76,9 +77,17 @@ def window_shape(case: Case) -> Hypotheses:
         return
     shape = WindowPlan(kind="sliding", size=size, slide=slide, watermark=window.watermark)
     answers = case.plan.answers.model_copy(update={"window": shape})
-    moved = case.counted.with_columns(pl.col("event_time") - offset)
+    moved = case.counted.with_columns(pl.col("event_time", WATERMARK) - offset)
     detail = f"they are {size / 1e6:g} s every {slide / 1e6:g} s" + (f" from {offset / 1e6:g} s" if offset else "")
-    yield Hypothesis(_moved(case.windows(without_watermark(moved), answers), offset, offset), case.results, detail)
+    yield Hypothesis(_moved(case.windows(moved, answers), offset, offset), case.results, detail)
+
+
+def symbol_names(case: Case) -> Hypotheses:
+    """Symbols in another letter case, or with blanks around them."""
+    names = {symbol.name.strip().casefold(): symbol.name for symbol in case.plan.market.symbols}
+    plain = {found: names.get(found.strip().casefold(), found) for found in case.results["symbol"].drop_nulls().unique()}
+    if any(found != name for found, name in plain.items()):
+        yield Hypothesis(case.right, case.results.with_columns(pl.col("symbol").replace(plain)))
 
 
 def missing_symbols(case: Case) -> Hypotheses:
@@ -100,14 +109,10 @@ def repeated_rows(case: Case) -> Hypotheses:
 
 def not_closed(case: Case) -> Hypotheses:
     """The last windows not written, which no later event has closed."""
-    newest = case.counted["event_time"].max()
-    if isinstance(newest, int) and case.evidence.horizon is None and case.results.height:
+    newest, last = case.counted["event_time"].max(), _ends(case.results).max()
+    if isinstance(newest, int) and isinstance(last, int) and case.evidence.horizon is None:
         closed = final_watermark(newest, case.plan.answers.window.watermark)
-        due = _ends(case.right) <= closed
-        if not due.all():
-            absent = case.right.join(case.results, on=KEYS, how="anti", nulls_equal=True).select(KEYS)
-            kept = case.right.filter(due).vstack(case.right.filter(~due).join(absent, on=KEYS, how="anti"))
-            yield Hypothesis(kept, case.results)
+        yield Hypothesis(case.right.filter(_ends(case.right) <= max(closed, last)), case.results)
 
 
 def began_late(case: Case) -> Hypotheses:
@@ -127,7 +132,7 @@ def ended_early(case: Case) -> Hypotheses:
 
 
 def _ends(windows: pl.DataFrame) -> pl.Series:
-    return windows["window_end"].cast(pl.Int64)
+    return _microseconds(windows)["window_end"]
 
 
 def _microseconds(windows: pl.DataFrame) -> pl.DataFrame:

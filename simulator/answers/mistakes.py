@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from simulator.answers.bounds import OPTIONAL, sure
+from simulator.answers.bounds import OPTIONAL
 from simulator.answers.case import Case, without_watermark
 from simulator.answers.known import EVENT, WATERMARK
 from simulator.faults.damage import Damage
@@ -128,24 +128,6 @@ def order_of_arrival(case: Case) -> Hypotheses:
             yield Hypothesis(case.windows(numbered.select(_CONSIDERED)), case.results, detail)
 
 
-def means_of_means(case: Case) -> Hypotheses:
-    """The average of the averages of parts of the window, without their weights."""
-    window = case.plan.answers.window
-    if "avg_price" not in case.metrics or window.kind == "session":
-        return
-    for part in sorted({1_000_000, window.slide}):
-        start = _TIME // part * part
-        parts = (
-            without_watermark(case.counted).group_by("symbol", start).agg(pl.col("price").mean(), seq=0, volume=0, watermark=0)
-        )
-        means = case.windows(without_watermark(parts.select(_CONSIDERED)), metrics=["avg_price"])
-        named = means.select("window_start", "window_end", "symbol", _mean="avg_price")
-        right = case.right.join(named, on=["window_start", "window_end", "symbol"], how="left")
-        certain = right[sure("avg_price")] if sure("avg_price") in right.columns else True
-        right = right.with_columns(pl.when(certain).then(pl.col("_mean")).otherwise("avg_price").alias("avg_price")).drop("_mean")
-        yield Hypothesis(right, case.results, f"of parts of {part / 1e6:g} s")
-
-
 def late_counted(case: Case) -> Hypotheses:
     """Late records counted that this run's job drops."""
     if OPTIONAL not in case.right.columns:
@@ -161,7 +143,7 @@ def other_watermark(case: Case) -> Hypotheses:
 def late_dropped(case: Case) -> Hypotheses:
     """Records dropped that are later than others, but not too late: at most all that any newer record has overtaken."""
     delay = case.plan.answers.window.watermark
-    strict = case.counted.with_columns(pl.col(WATERMARK) + delay - 1)
+    strict = case.counted.with_columns(pl.col(WATERMARK) + delay)
     if (strict["event_time"] <= strict[WATERMARK]).any():
         yield Hypothesis(case.windows(strict, drops_by_event=True), case.results)
 

@@ -11,10 +11,9 @@ import pytest
 
 from simulator.answers.audit import audit_faults, tally
 from simulator.answers.expected import expected_answers
-from simulator.answers.results import merge_batches, read_results
+from simulator.answers.results import merge_batches
 from simulator.answers.verify import SHOWN_MISMATCHES, Comparison, compare, verdict
 from simulator.answers.windows import KEYS
-from simulator.errors import BadConfigError
 from simulator.plan import Plan
 
 START = 1_735_828_200_000_000
@@ -219,23 +218,41 @@ def test_in_update_mode_a_windows_last_row_counts(answers: pl.DataFrame, tmp_pat
     assert numbers(compare(answers, merge_batches(tmp_path, "append", METRICS), METRICS))[3] == answers.height
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson", "jsonl"])
-def test_anybodys_file_is_read(suffix: str, answers: pl.DataFrame, tmp_path: Path) -> None:
-    path = tmp_path / f"results.{suffix}"
-    write = {"parquet": answers.write_parquet, "csv": answers.write_csv}.get(suffix, answers.write_ndjson)
-    write(path)
-    assert compare(answers, read_results(path, METRICS), METRICS).equal
+@pytest.mark.parametrize("change", [0.4, -1e-3])
+def test_a_fraction_of_a_whole_number_is_not_cut_off(change: float, answers: pl.DataFrame) -> None:
+    whole = answers.with_columns(pl.col("volume").cast(pl.Float64))
+    assert compared(answers, whole) == (0, 0, 0, 0)
+    assert compared(answers, changed(whole, "volume", lambda volume: volume + change)) == (-1, 1, 0, 0)
 
 
-def test_a_file_that_is_no_result_is_told_in_one_line(answers: pl.DataFrame, tmp_path: Path) -> None:
-    lacking, broken = tmp_path / "lacking.csv", tmp_path / "broken.parquet"
-    answers.drop("volume").write_csv(lacking)
-    broken.write_bytes(b"no parquet")
-    for path, message in (
-        (lacking, "lacks the columns volume;"),
-        (broken, "cannot be read"),
-        (tmp_path / "a.txt", "must end in"),
-    ):
-        with pytest.raises(BadConfigError, match=message) as caught:
-            read_results(path, METRICS)
-        assert "\n" not in str(caught.value)
+def test_a_difference_is_told_with_its_size(answers: pl.DataFrame) -> None:
+    wrong = changed(changed(answers, "msg_ct", lambda count: count * 3), "avg_price", lambda price: price / 2)
+    comparison = compare(answers, wrong, METRICS)
+    count, price = answers["msg_ct"][ROW], answers["avg_price"][ROW]
+    of_price, of_count = comparison.first
+    assert (of_count["metric"], of_count["absolute"], of_count["relative"]) == ("msg_ct", 2 * count, 2.0)
+    assert (of_price["metric"], of_price["absolute"], of_price["relative"]) == (
+        "avg_price",
+        pytest.approx(price / 2),
+        pytest.approx(0.5),
+    )
+    assert comparison.metrics == {
+        "avg_price": {"windows": 1, "absolute": pytest.approx(price / 2), "relative": pytest.approx(0.5)},
+        "msg_ct": {"windows": 1, "absolute": 2 * count, "relative": 2.0},
+    }
+    nothing = compare(answers, changed(answers, "avg_price", None), METRICS).metrics
+    assert nothing == {"avg_price": {"windows": 1, "absolute": None, "relative": None}}
+
+
+def test_times_that_python_does_not_know_are_shown(answers: pl.DataFrame) -> None:
+    far = answers.with_columns((pl.col("window_start").cast(pl.Int64) * 1000).cast(pl.Datetime("us", "UTC")))
+    first = compare(answers, far, METRICS).first
+    assert first[0]["kind"] == "extra"
+    assert any("microseconds since 1970" in row["window_start"] for row in first)
+
+
+def test_the_verdict_has_metrics_and_causes(answers: pl.DataFrame) -> None:
+    cause = {"cause": "boundary", "explains": 1, "of": 1, "sentence": "…"}
+    content = verdict(compare(answers, changed(answers, "volume", 0), METRICS), {}, [], {}, complete=True, causes=[cause])
+    assert content["causes"] == [cause]
+    assert list(content["metrics"]) == ["volume"]

@@ -81,7 +81,11 @@ CAUSES = (
     Cause("constant", "A metric is off by the same factor or amount everywhere.", miscalculations.constant),
     Cause("rounded", "Numbers are rounded or cut.", miscalculations.rounded),
     Cause("not_closed", "The last windows are not written: no later event has closed them.", misreadings.not_closed),
-    Cause("began_late", "The first windows are not there: the job began to read too late.", misreadings.began_late),
+    Cause(
+        "began_late",
+        "The first windows are not there: the job began too late, or makes none before its first event.",
+        misreadings.began_late,
+    ),
     Cause("ended_early", "The last windows are not there: the job ended too early.", misreadings.ended_early),
     Cause(
         "late_dropped", "Late records are dropped that are within the watermark's delay and must count.", mistakes.late_dropped

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,9 +19,10 @@ from simulator.answers.results import Mapping, read_results
 from simulator.answers.verify import compare
 from simulator.errors import BadConfigError
 from simulator.modes.verify import mapping_of, of_anybody
-from simulator.plan import Plan, WindowPlan
+from simulator.plan import Plan, WindowPlan, read_plan
 from simulator.schema import Specification
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 Table = pl.DataFrame
 
 START = 1_735_828_200_000_000
@@ -209,3 +216,34 @@ def test_the_verdict_on_anybodys_file(
     assert of_anybody(plan, {**manifest, "status": "incomplete"}, path, settings)["status"] == "match"
     lost = {**manifest, "counts": {**counts, "acked": 5}}
     assert of_anybody(plan, lost, path, settings)["status"] == "incomplete"
+
+
+def launched(folder: Path, *overrides: str) -> tuple[int, str, str]:
+    """The program as a user starts it: exit code, stdout, stderr."""
+    command = [sys.executable, "-m", "simulator", *overrides]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_a_run_that_only_produced_is_enough(tmp_path: Path, job_of: Callable[..., Any]) -> None:
+    """From files that it left, by a job of its own, to the verdict."""
+    made = ("+scenario=dirty_feed", "symbols.count=3", "duration=30", "sink=file", "clock=unpaced", "~faults.correction")
+    assert launched(tmp_path, "mode=produce", *made, "hydra.run.dir=feed")[0] == 0
+    plan = read_plan(tmp_path / "feed" / "plan.json")
+    lines = [line for file in sorted((tmp_path / "feed" / "events").iterdir()) for line in file.read_bytes().split(b"\n")]
+    stream = [SimpleNamespace(payload=line, sent=0) for line in lines if line]
+    for number, (options, code) in enumerate((({}, 0), ({"drops": "event"}, 0), ({"deduplicate": None}, 1))):
+        table = job_of(plan, **options).run(stream).drop("window_end").rename({"symbol": "ticker", "msg_ct": "n"})
+        table.write_csv(tmp_path / "windows.csv")
+        mapping = ("verify.columns.window_end=null", "verify.columns.symbol=ticker", "+verify.metrics.msg_ct=n")
+        out = f"hydra.run.dir=verdict{number}"
+        found, said, _ = launched(tmp_path, "mode=verify", "run=feed", "results=windows.csv", *mapping, out)
+        content = json.loads((tmp_path / f"verdict{number}" / "verdict.json").read_text(encoding="utf-8"))
+        status = "mismatch" if code else "match"
+        assert (found, content["status"], said.splitlines()[-1]) == (code, status, status)
+    assert content["causes"][0]["cause"] == "duplicates_counted"
+    assert "cause    duplicates_counted explains" in said
+    assert "metric   msg_ct differs in" in said
+    code, _, error = launched(tmp_path, "mode=verify", "run=feed")
+    assert (code, error) == (2, "error: feed/results.parquet: is not there; the run has no results, give results=FILE\n")

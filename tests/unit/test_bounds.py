@@ -9,14 +9,15 @@ import polars as pl
 import pytest
 
 from simulator.answers import windows as engine
-from simulator.answers.bounds import LEAST, MOST, OPTIONAL, legal_windows, sure
+from simulator.answers.bounds import LEAST, MOST, OPTIONAL, LegalWindows, highest, legal_windows, lowest, sure
 from simulator.answers.expected import expected_answers
+from simulator.answers.known import WATERMARK
 from simulator.answers.split import SPLIT
 from simulator.answers.verify import Comparison, compare
 from simulator.answers.windows import KEYS
 from simulator.market import stream as market_stream
 from simulator.metrics import METRICS
-from simulator.plan import Plan
+from simulator.plan import AnswersPlan, Plan, WindowPlan
 
 Table = pl.DataFrame
 MakePlan = Callable[..., Plan]
@@ -36,6 +37,7 @@ FEEDS: dict[str, tuple[str, ...]] = {
     "dirty, tumbling": ("+scenario=dirty_feed", "window=tumbling", "window.size=3", "window.deduplicate=true"),
     "edges": ("+scenario=edge_cases",),
     "edges, repeats count": ("+scenario=edge_cases", "window.deduplicate=false", "output.mode=append"),
+    "edges, no delay": ("+scenario=edge_cases", "window.watermark=0"),
     "idle": ("+scenario=idle_partition", "symbols.count=8"),
     "sessions": (*SESSION, "window.gap=0.2", "+scenario=dirty_feed"),
     "sessions, late": (*SESSION, "window.gap=0.3", "+scenario=late_feed", "window.watermark=1"),
@@ -190,3 +192,78 @@ def test_a_count_at_either_end_tells_all_other_metrics(feeds: Callable[..., tupl
     assert compared(plan, right, between).equal
     for name, value in (("avg_price", pl.col("high") + 1e-3), ("volume", pl.col("volume") + 1), ("vwap", pl.col("low") - 1e-3)):
         assert compared(plan, right, altered(between, row, **{name: value})).mismatched == 1
+
+
+SECONDS = 1_000_000
+RECORDS = {
+    "symbol": pl.String,
+    "seq": pl.Int64,
+    "event_time": pl.Int64,
+    "price": pl.Float64,
+    "volume": pl.Int64,
+    WATERMARK: pl.Int64,
+}
+
+
+def by_hand(rows: list[tuple[int, float, int, int]]) -> Table:
+    """Bounds of tumbling windows of 10 s, from (event time, price, volume, watermark that it meets), times in seconds."""
+    window = WindowPlan(kind="tumbling", size=10 * SECONDS, slide=10 * SECONDS, watermark=5 * SECONDS)
+    answers = AnswersPlan(window=window, deduplicate=False, output_mode="update", metrics=list(METRICS))
+    windows = LegalWindows(answers, list(METRICS), drops_by_event=False)
+    numbered = [("A", seq, time * SECONDS, price, volume, wm * SECONDS) for seq, (time, price, volume, wm) in enumerate(rows)]
+    windows.add(pl.DataFrame(numbered, schema=RECORDS, orient="row"), 0)
+    return windows.finish()
+
+
+def test_the_pages_example() -> None:
+    """Seven trades of 100 shares in [0, 10), a late one of 50 that may go, and one in [10, 20) that must stay."""
+    rows = [(second, 100.0 + second, 100, -5) for second in range(1, 8)] + [
+        (16, 110.0, 10, 2),
+        (9, 120.0, 50, 11),
+        (12, 90.0, 20, 11),
+    ]
+    right = by_hand(rows)
+    first, second = right.rows(named=True)
+    assert (first[LEAST], first[MOST], first[OPTIONAL]) == (7, 8, False)
+    assert {name: (first[lowest(name)], first[highest(name)]) for name in ("volume", "high", "low", "avg_price")} == {
+        "volume": (700, 750),
+        "high": (107.0, 120.0),
+        "low": (101.0, 101.0),
+        "avg_price": (101.0, 120.0),
+    }
+    assert (second[sure("volume")], second["volume"]) == (True, 30)
+
+
+def test_a_window_of_optional_records_may_be_missing_or_have_some() -> None:
+    right = by_hand([(30, 100.0, 1, -5), (1, 100.0, 5, 25), (2, 101.0, 6, 25), (3, 102.0, 7, 25)])
+    whole = right.select(*KEYS, *METRICS)
+    assert compare(right, whole, list(METRICS)).equal
+    assert compare(right, whole[1:], list(METRICS)).equal
+    one = {
+        "avg_price": 101.0,
+        "volume": 6,
+        "msg_ct": 1,
+        "vwap": 101.0,
+        "open": 101.0,
+        "high": 101.0,
+        "low": 101.0,
+        "close": 101.0,
+    }
+    assert compare(right, altered(whole, 0, **one), list(METRICS)).equal
+    for name, wrong in (
+        ("high", 99.0),
+        ("high", 103.0),
+        ("low", 103.0),
+        ("low", 99.0),
+        ("msg_ct", 0),
+        ("volume", 19),
+        ("vwap", None),
+    ):
+        assert compare(right, altered(whole, 0, **{**one, name: wrong}), list(METRICS)).mismatched == (name != "vwap"), name
+
+
+def test_there_may_be_no_vwap_where_what_must_count_has_no_volume() -> None:
+    right = by_hand([(1, 100.0, 0, -5), (30, 100.0, 1, -5), (2, 101.0, 6, 25), (3, 103.0, 6, 25)])
+    table = right.select(*KEYS, *METRICS)
+    assert compare(right, altered(table, 0, msg_ct=2, volume=0, vwap=None), list(METRICS)).equal
+    assert not compare(right, altered(table, 1, vwap=None), list(METRICS)).equal

@@ -19,7 +19,7 @@ from simulator.faults.damage import LEGIBLE, Damage
 from simulator.plan import AnswersPlan, Plan
 
 # Causes are sought among the windows of so many records at most.
-_RECORDS = 2_000_000
+_RECORDS = 1_000_000
 _NO_WATERMARK = -(2**62)
 
 

@@ -104,7 +104,8 @@ def causes_of(case: Case, comparison: Comparison) -> list[dict[str, Any]]:
     entries = [_tried(cause, case, comparison.differing) for cause in CAUSES]
     share = _LEAST_SHARE if case.evidence.horizon is None else 0.0
     found = [entry for entry in entries if entry["explains"] > 0 and entry["explains"] >= share * entry["of"]]
-    return sorted(found, key=lambda entry: -entry["explains"])[:SHOWN_CAUSES]
+    whole = [entry for entry in found if entry["explains"] == entry["of"]]
+    return sorted(whole or found, key=lambda entry: -entry["explains"])[:SHOWN_CAUSES]
 
 
 def _tried(cause: Cause, case: Case, differing: int) -> dict[str, Any]:

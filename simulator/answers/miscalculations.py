@@ -12,6 +12,7 @@ from simulator.answers.windows import KEYS
 from simulator.metrics import METRICS, RELATIVE_TOLERANCE
 
 _PLACES = range(9)
+_WHOLE = ("msg_ct", "volume")  # of these there is nothing to round
 _SINGLE = 2.0**-23  # of 32-bit floats, with room for the rounding of a sum
 
 
@@ -76,7 +77,7 @@ def rounded(case: Case) -> Hypotheses:
 
 
 def _repaired(case: Case, pairs: pl.DataFrame, explains: Explains, detail: str) -> Hypotheses:
-    columns = [replaced(pairs, name, explains) for name in case.metrics]
+    columns = [replaced(pairs, name, explains) for name in case.metrics if name not in _WHOLE]
     if sum(count for _, count in columns) >= FEWEST:
         yield Hypothesis(case.right, pairs.with_columns(column for column, _ in columns).select(*KEYS, *case.metrics), detail)
 

@@ -56,8 +56,8 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line per fault that pydantic found while reading `model`."""
     faults: dict[tuple[str, str], str] = {}
     for item in error.errors(include_url=False):
-        path = _path(item["loc"], model)
-        line = _line(path, item, model)
+        path, owners = _place(item["loc"], model)
+        line = _line(path, item, owners)
         # `arrivals.rate: ${rate}` has the fault of `rate`: the shorter path is where the user wrote it.
         same = path[-1] if path else "", line.removeprefix(".".join(path))
         if same not in faults or len(line) < len(faults[same]):
@@ -65,11 +65,11 @@ def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
     return list(faults.values())
 
 
-def _line(path: list[str], item: Any, model: type[BaseModel]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
+def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
     key = ".".join(path)
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        siblings = _keys(path[:-1], model)
+        siblings = list(dict.fromkeys(key for owner in owners for key in owner.model_fields))
         allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
         return f"{key}={show(item['input'])}: no such key{suggestion(path[-1], siblings)}{allowed}"
     if kind == "missing":
@@ -80,10 +80,14 @@ def _line(path: list[str], item: Any, model: type[BaseModel]) -> str:  # noqa: A
     return f"{key}={show(item['input'])}: {message}"
 
 
-def _path(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
-    """The key's path: pydantic's location without the tags that a discriminated union puts in."""
+def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The key's path, and the models that it could be a key of: of a discriminated union the one that `kind` chose.
+
+    The path is pydantic's location without the tags that name the chosen member.
+    """
     path: list[str] = []
     known: list[type[BaseModel]] = [model]
+    owners = known
     for part in location:
         if part in FORMS and known == []:
             continue
@@ -92,18 +96,11 @@ def _path(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
             known = tagged
             continue
         path.append(str(part))
+        # An item of a mapping or list is no field; what is below it is a key of the item's model.
+        owners = known or owners
         fields = [kind.model_fields[str(part)].annotation for kind in known if str(part) in kind.model_fields]
         known = [found for annotation in fields for found in _models(annotation)]
-    return path
-
-
-def _keys(path: list[str], model: type[BaseModel]) -> list[str]:
-    """The keys that are allowed at a path; of a union: those of all its options."""
-    known = [model]
-    for part in path:
-        fields = [kind.model_fields[part].annotation for kind in known if part in kind.model_fields]
-        known = [found for annotation in fields for found in _models(annotation)] or known
-    return list(dict.fromkeys(key for kind in known for key in kind.model_fields))
+    return path, owners
 
 
 def _models(annotation: object) -> list[type[BaseModel]]:

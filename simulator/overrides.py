@@ -80,16 +80,26 @@ def _option_fault(group: str, override: Override, options: list[str]) -> str | N
 
 def _key_fault(override: Override, groups: list[str], good: list[str]) -> str:
     key, value = override.key_or_group, show(override.value())
-    node: Any = OmegaConf.to_container(compose("config", good), resolve=False)
     parts = key.split(".")
-    for part in parts[:-1]:
-        node = node.get(part, {}) if isinstance(node, dict) else {}
-    known = [str(name) for name in node] if isinstance(node, dict) else []
+    known = _names_at(parts[:-1], OmegaConf.to_container(compose("config", good), resolve=False))
     known += groups if len(parts) == 1 else []
     if parts[-1] in known:
         return f"{key}={value}: has names that are not there yet; they are added with a plus: +{key}=…"
     near = suggestion(parts[-1], known)
     return f"{key}={value}: no such key{near}" + (f"; allowed: {', '.join(sorted(set(known)))}" if known else "")
+
+
+def _names_at(path: list[str], node: object) -> list[str]:
+    """The names that a path can go on with: keys of a mapping, numbers of a list."""
+    names = _named(node)
+    for part in path:
+        names = _named(names.get(part))
+    return list(names)
+
+
+def _named(node: object) -> dict[str, Any]:
+    items = enumerate(node) if isinstance(node, list) else node.items() if isinstance(node, dict) else ()
+    return {str(name): item for name, item in items}
 
 
 def _faults_of_rest(good: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.answers.case import Case
+from simulator.answers.causes import causes_of
 from simulator.answers.judge import judge
 from simulator.answers.results import merge_batches
 from simulator.answers.verify import compare, verdict
@@ -131,7 +133,9 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
     results = merge_batches(directory.batches, plan.answers.output_mode, metrics)
     results.write_parquet(directory.results)
     comparison = compare(judgement.windows, results, metrics)
-    content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete)
+    case = Case(plan, manifest["start"], manifest["counts"]["generated"], metrics, judgement.windows, results)
+    causes = causes_of(case, comparison)
+    content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete, causes=causes)
     write_json(content, directory.verdict)
     return content
 

@@ -65,6 +65,10 @@ STREAMS = {
                 "+dynamics.process={kind:kou,drift:0,volatility:0.3,jump_intensity:1e6,up_probability:0.4,up_rate:300,down_rate:200}",
                 "dynamics.states=[{name:a,mean_duration:3,overrides:{}},{name:b,mean_duration:2,overrides:{up_rate:90}}]",
             ),
+            "dynamics_regime_of_heston": (
+                *("dynamics=regime", "dynamics@dynamics.process=heston", "dynamics.states.0.mean_duration=2"),
+                *("~dynamics.states.1.overrides.volatility", "+dynamics.states.1.overrides={mean_variance:1,reversion:2e6}"),
+            ),
             "dynamics_replay": ("dynamics=replay", "dynamics.path={folder}/prices.csv"),
             "dynamics_by_symbol": ("dynamics.volatility={uniform:[0.1,3]}", "+dynamics.symbols={SYM002:{drift:2000}}"),
             **{f"arrivals_{name}": (f"arrivals={name}",) for name in ("diurnal", "hawkes", "mmpp", "ramp")},

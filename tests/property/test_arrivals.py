@@ -52,7 +52,7 @@ def parameters_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arrival
     recorded = np.sort(generator.random(500) * 7.0)
     pl.DataFrame({"t": recorded, "who": generator.choice(NAMES, 500)}).write_parquet(path)
     return {
-        "fixed": Fixed(kind="fixed", rate=None),
+        "fixed": Fixed(kind="fixed", rate=100.0),
         "poisson": Poisson(kind="poisson", rate=None),
         "ramp": Ramp(kind="ramp", rate=None, growth=5.0, span=10.0),
         "diurnal": Diurnal(kind="diurnal", rate=None, shape="levels", depth=0.0, levels=[1.0, 0.0, 4.0], period=5.0),

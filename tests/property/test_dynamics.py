@@ -13,10 +13,11 @@ from typing import Annotated, Any
 import numpy as np
 import polars as pl
 import pytest
-import yaml
+from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy._core import _multiarray_umath as numpy_build  # numpy has no public list of the features that it may use
+from omegaconf import OmegaConf
 from pydantic import Field, TypeAdapter
 
 from simulator.market.dynamics import DYNAMICS, Dynamics, faults_of, latent_path
@@ -25,7 +26,6 @@ from simulator.market.exact import logarithm_of
 from simulator.seeding import Draws
 
 ROOT = Path(__file__).resolve().parents[2]
-CONF = ROOT / "conf" / "dynamics"
 NAMES = ["AAA", "BBB", "CCC"]
 STEPS = 60
 
@@ -74,8 +74,19 @@ def regime(process: dict[str, Any], states: list[dict[str, Any]], scope: str) ->
     return {"kind": "regime", "process": process, "states": states, "transition": None, "scope": scope, **GRID}
 
 
+def option(*overrides: str) -> dict[str, Any]:
+    """The keys of `dynamics`, as a command line gives them."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        keys: dict[str, Any] = OmegaConf.to_container(compose("config", list(overrides)).dynamics, resolve=True)  # type: ignore[assignment]  # a mapping
+    return keys
+
+
 CASES: dict[str, dict[str, Any]] = {
-    **{name: yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8")) for name in DYNAMICS if name != "replay"},
+    **{name: option(f"dynamics={name}") for name in DYNAMICS if name != "replay"},
+    "regime of jump": option(
+        *("dynamics=regime", "dynamics@dynamics.process=jump", "dynamics.process.jump_intensity=1e7"),
+        *("dynamics.states.0.mean_duration=1", "dynamics.states.1.mean_duration=1"),
+    ),
     "kou, often": {
         "kind": "kou",
         "drift": 0.0,

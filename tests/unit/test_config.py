@@ -12,6 +12,7 @@ from simulator.diagnosis import suggestion
 from simulator.errors import BadConfigError
 from simulator.market.arrivals import ARRIVALS
 from simulator.market.dynamics import DYNAMICS
+from simulator.overrides import diagnose
 from simulator.schema import Specification
 
 Make = Callable[..., Specification]
@@ -21,6 +22,10 @@ CONF = ROOT / "conf"
 OPTIONS = sorted(path for path in CONF.glob("*/*.yaml") if path.parent.name not in {"scenario", "sweep"})
 FILES = sorted(CONF.rglob("*.yaml"))
 EQUITIES = "symbols=equities"
+GRID = "step, seconds_per_year, symbols, kind"
+HESTON = (
+    "drift, reversion, mean_variance, vol_of_variance, correlation, initial_variance, jump_intensity, jump_mean, jump_deviation"
+)
 
 
 def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
@@ -34,7 +39,6 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
     ("overrides", "line"),
     [
         # Unknown keys
-        (["+dynamics.volatilty=1"], "dynamics.volatilty=1: no such key; did you mean volatility?; allowed: "),
         (["+windw=3"], "windw=3: no such key; did you mean window?; allowed: "),
         (
             ["+symbols.tickers.A.prize=3"],
@@ -47,6 +51,34 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
         (["mode=nope"], "mode=nope: must be 'run', 'plan', "),
         (["metrics.names=[volum]"], "metrics.names=['volum']: holds unknown volum; did you mean volume?; allowed: avg_price, "),
         (["~seed"], "seed: is missing"),
+        # Keys of the chosen option only
+        (
+            ["+dynamics.volatilty=1"],
+            f"dynamics.volatilty=1: no such key; did you mean volatility?; allowed: {GRID}, drift, volatility",
+        ),
+        (["dynamics=heston", "+dynamics.volatility=1"], f"dynamics.volatility=1: no such key; allowed: {GRID}, {HESTON}"),
+        (
+            ["dynamics=regime", "+dynamics.process.volatilty=1"],
+            f"dynamics.process.volatilty=1: no such key; did you mean volatility?; allowed: {GRID}, drift, volatility",
+        ),
+        (
+            ["correlation=factor", "+correlation.market.dynamics.drit=1"],
+            f"correlation.market.dynamics.drit=1: no such key; did you mean drift?; allowed: {GRID}, drift, volatility",
+        ),
+        (
+            ["correlation=factor", "+correlation.market.bta=1"],
+            "correlation.market.bta=1: no such key; did you mean beta?; allowed: beta, dynamics",
+        ),
+        (["arrivals=hawkes", "+arrivals.depth=1"], "arrivals.depth=1: no such key; allowed: rate, kind, branching, decay"),
+        (
+            ["session=exchange", "+session.days=3"],
+            "session.days=3: no such key; allowed: u_shape, pre_open, opening_auction, closing_auction, kind, calendar",
+        ),
+        (
+            ["sink=file", "+sink.topic=x"],
+            "sink.topic=x: no such key; allowed: kind, format, path, seconds_per_file",
+        ),
+        (["+symbols.tickers.price.prize=3"], "symbols.tickers.price.prize=3: no such key; did you mean price?; allowed: "),
         # Types
         (["rate=fast"], "rate=fast: must be a number"),
         (["rate=nan"], "rate=nan: must be a finite number"),
@@ -122,6 +154,25 @@ def test_a_bad_input_gives_one_line(overrides: list[str], line: str, make_specif
         assert fault.startswith(line)
     else:
         assert fault == line
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        (
+            "dynamics.states.1.nam=x",
+            "dynamics.states.1.nam=x: no such key; did you mean name?; allowed: mean_duration, name, overrides",
+        ),
+        (
+            "dynamics.states.1.overrides={drift: 1}",
+            "dynamics.states.1.overrides={'drift': 1}: has names that are not there yet; they are added with a plus: ",
+        ),
+        ("dynamics.process.volatilty=1", "dynamics.process.volatilty=1: no such key; did you mean volatility?; allowed: drift, "),
+    ],
+)
+def test_a_key_that_hydra_refuses_is_told_its_neighbours(override: str, line: str) -> None:
+    (fault,) = diagnose(["dynamics=regime", override], str(CONF), ValueError("refused"))
+    assert fault.startswith(line)
 
 
 def test_all_faults_are_told_at_once(make_specification: Make) -> None:

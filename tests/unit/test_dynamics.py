@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
 from simulator.errors import BadConfigError
-from simulator.market.chain import stationary
+from simulator.market.chain import Chain, stationary
 from simulator.market.dynamics import PROCESSES, Dynamics, latent_path
+from simulator.market.dynamics.regime import Regime
 from simulator.market.dynamics.replay import Replay
 from simulator.market.exact import FRACTION_BITS, exponential_less_one, logarithm, logarithm_of
 from simulator.market.recorded import fingerprint
 from simulator.schema import Specification
-from simulator.seeding import Draws
+from simulator.seeding import Draws, stream
 
 Make = Callable[..., Specification]
 Floats = NDArray[np.float64]
@@ -189,10 +190,12 @@ def test_processes_are_the_ones_tried() -> None:
             "dynamics.transition=[[0, 1]]: must have one row and one column for",
         ),
         (["dynamics=regime", "dynamics.transition=[[0.5,0.5],[1,0]]"], "dynamics.transition=[[0.5, 0.5], [1, 0]]: must be 0 on"),
-        (["dynamics=regime", "+dynamics.process.step=1"], "dynamics.process={'kind': 'gbm', 'drift': 0.0, 'volatility'"),
+        (["dynamics=regime", "dynamics.process.step=1"], "dynamics.process={'kind': 'gbm', 'drift': 0.0, 'volatility'"),
         (["dynamics=regime", "dynamics.process.volatility=-1"], "dynamics.process.volatility=-1: must be 0 or more"),
         (["dynamics=regime", "dynamics.process.kind=replay"], "dynamics.process.kind=replay: must be one of 'gbm', "),
+        (["dynamics=regime", "dynamics@dynamics.process=regime"], "dynamics.process.kind=regime: must be one of 'gbm', "),
         (["dynamics=regime", "dynamics.step=-1"], "dynamics.step=-1: must be 1e-06 or more"),
+        (["dynamics=regime", "dynamics.symbols=3"], "dynamics.symbols=3: must be a mapping of names to values"),
         (["dynamics=replay"], "dynamics.path=prices.csv: no such file"),
     ],
 )
@@ -219,9 +222,12 @@ CALM = "name:calm,mean_duration:5,overrides:{}"
         ((CALM, "name:b,mean_duration:0.05,overrides:{}"), "b.mean_duration=0.05 must be at least one step, 0.1"),
         (
             (CALM, "name:b,mean_duration:5,overrides:{volatilty:2}"),
-            "b.overrides.volatilty=2 (no key that may differ; did you mean volatility?; allowed: drift, volatility)",
+            "b.overrides.volatilty=2 of gbm (no key that may differ; did you mean volatility?; allowed: drift, volatility)",
         ),
-        ((CALM, "name:b,mean_duration:5,overrides:{volatility:-2}"), "b.overrides.volatility=-2 (input should be greater than"),
+        (
+            (CALM, "name:b,mean_duration:5,overrides:{volatility:-2}"),
+            "b.overrides.volatility=-2 of gbm (input should be greater than",
+        ),
     ],
 )
 def test_bad_states_are_refused(rows: tuple[str, ...], told: str, make_specification: Make) -> None:
@@ -230,6 +236,17 @@ def test_bad_states_are_refused(rows: tuple[str, ...], told: str, make_specifica
     (fault,) = caught.value.faults
     assert fault.startswith("dynamics.states=[")
     assert told in fault
+
+
+def test_a_state_is_told_the_keys_of_its_process(make_specification: Make) -> None:
+    for key, overrides in {"dynamics": (), "correlation.market.dynamics": ("correlation=factor",)}.items():
+        option = "dynamics=regime" if key == "dynamics" else f"dynamics@{key}=regime"
+        with pytest.raises(BadConfigError) as caught:
+            make_specification(*overrides, option, f"dynamics@{key}.process=heston")
+        (fault,) = caught.value.faults
+        assert fault.startswith(f"{key}.states=[")
+        allowed = ", ".join(VARYING["heston"])
+        assert fault.endswith(f"storm.overrides.volatility=1 of heston (no key that may differ; allowed: {allowed})")
 
 
 def test_states_that_never_come_again_are_refused(make_specification: Make) -> None:
@@ -246,6 +263,58 @@ def test_a_state_of_a_regime_is_refused_by_the_process_own_rule(make_specificati
 
 
 # Regimes
+
+
+STORMY = ("dynamics.states.0.mean_duration=20", "dynamics.states.1.mean_duration=20")
+OF_HESTON = ("~dynamics.states.1.overrides.volatility", "+dynamics.states.1.overrides.mean_variance=1")
+# A process, how long its variance takes to follow the state (steps), and the variance per year in calm and in storm.
+OVER: dict[str, tuple[tuple[str, ...], int, tuple[float, float]]] = {
+    "gbm": ((), 0, (0.04, 1.0)),
+    # Jumps add intensity (mean^2 + deviation^2).
+    "jump": (("dynamics.process.jump_intensity=1e6", "dynamics.process.jump_deviation=0.0005"), 0, (0.29, 1.25)),
+    # A memory of 0.6 a step.
+    "garch": (tuple(f"dynamics.process.{key}" for key in ("alpha=0.1", "beta=0.5", "period=0.2")), 30, (0.04, 1.0)),
+    # A memory of exp(-0.34) a step.
+    "heston": ((*OF_HESTON, "dynamics.process.reversion=1e7", "dynamics.process.vol_of_variance=300"), 40, (0.04, 1.0)),
+}
+
+
+@pytest.mark.parametrize("kind", OVER)
+def test_a_storm_has_the_variance_that_it_declares(kind: str, make_specification: Make) -> None:
+    overrides, memory, declared = OVER[kind]
+    regime = make_specification("dynamics=regime", f"dynamics@dynamics.process={kind}", "dynamics.step=0.2", *STORMY, *overrides)
+    dynamics = regime.dynamics
+    assert isinstance(dynamics, Regime)
+    steps, names = 4000, [f"S{number}" for number in range(200)]
+    levels = latent_path(dynamics, Draws(3, names)).advance(steps + 1).levels / 2.0**FRACTION_BITS
+    variances = (np.diff(levels, axis=1) ** 2).mean(axis=0) / dynamics.step_in_years
+    # All symbols share the market's chain.
+    states = Chain(stream(3, "", "regime"), dynamics.matrix, [100.0, 100.0]).advance(steps)
+    since = np.arange(steps) - np.maximum.accumulate(np.where(np.diff(states, prepend=states[0]), np.arange(steps), 0))
+    for state in (0, 1):
+        settled = (states == state) & (since >= memory)
+        assert settled.sum() > 500
+        assert variances[settled].mean() == pytest.approx(declared[state], rel=0.05)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PROCESSES if kind != "heston"])
+def test_a_regime_goes_over_any_process(kind: str, make_specification: Make) -> None:
+    options = (f"dynamics@dynamics.process={kind}", "dynamics.step=0.2", "+dynamics.symbols.SYM001={volatility:3}")
+    own = make_specification("dynamics=regime", *options, "dynamics.seconds_per_year=1e6").dynamics
+    assert isinstance(own, Regime)
+    # With the numbers of its own file, on the regime's grid.
+    common = {"step": 0.2, "seconds_per_year": 1e6, "symbols": {"SYM001": {"volatility": 3.0}}}
+    assert own.process == READER.validate_python(yaml.safe_load((CONF / f"{kind}.yaml").read_text(encoding="utf-8")) | common)
+    assert np.array_equal(levels(own), levels(own))
+
+
+def test_a_factor_may_be_a_regime_over_any_process(make_specification: Make) -> None:
+    key = "correlation.market.dynamics"
+    options = ("correlation=factor", f"dynamics@{key}=regime", f"dynamics@{key}.process=heston", "dynamics.step=0.2")
+    model = make_specification(*options, *(override.replace("dynamics", key, 1) for override in OF_HESTON)).correlation
+    assert model.kind == "factor"
+    assert isinstance(model.market.dynamics, Regime)
+    assert (model.market.dynamics.process.kind, model.market.dynamics.process.step) == ("heston", 0.2)
 
 
 def test_a_markets_chain_moves_all_symbols_and_a_symbols_only_itself(make_specification: Make) -> None:

@@ -33,9 +33,9 @@ class Market:
 
 
 def _fixed(parameters: Fixed, market: Market) -> ArrivalProcess:
-    if market.rotating:
+    if market.rotating and parameters.rate is not None:
         # The sum of equal shares of a rate is not the rate to the last bit.
-        return RotatingArrivals(len(market.symbols), parameters.rate or float(market.rates.sum()))
+        return RotatingArrivals(len(market.symbols), parameters.rate)
     return SeparateArrivals(market.symbols, market.rates)
 
 

@@ -48,14 +48,12 @@ class Regime(DynamicsParameters):
         """The process lives on the same grid: it takes the keys that every option has from beside it."""
         if not isinstance(process, dict):
             return process
-        # Where one of them is at fault itself, anything will do.
-        shared = {"step": 1.0, "seconds_per_year": 1.0, "symbols": {}} | {
-            key: info.data[key] for key in _COMMON if key in info.data
-        }
-        inside = [key for key in _COMMON if key in process and process[key] != shared[key]]
+        given = {key: info.data[key] for key in _COMMON if key in info.data}
+        inside = [key for key in given if key in process and process[key] != given[key]]
         if inside:
             raise ValueError(f"cannot have {', '.join(inside)} of its own, only those beside process")
-        return process | shared
+        # Where one of them is at fault itself, anything will do.
+        return process | {"step": 1.0, "seconds_per_year": 1.0, "symbols": {}} | given
 
     @field_validator("states")
     @classmethod
@@ -71,7 +69,7 @@ class Regime(DynamicsParameters):
             if process is not None:
                 overrides = state.overrides.items()
                 of_state = [(key, value, fault) for key, value in overrides for fault in process.faults_of_override(key, value)]
-                faults += [f"{state.name}.overrides.{key}={value:g} {fault}" for key, value, fault in of_state]
+                faults += [f"{state.name}.overrides.{key}={value:g} of {process.kind} {fault}" for key, value, fault in of_state]
         if faults:
             raise ValueError(f"cannot be used: {'; '.join(faults)}")
         return states

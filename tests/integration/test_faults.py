@@ -207,6 +207,7 @@ def told(run: Path, folder: Path, reports: list[Report], plan: Plan | None = Non
     manifest = read_json(run / "manifest.json")
     manifest["counts"].update(counts)
     directory = RunDirectory(folder)
+    (folder / "dead-letters").symlink_to(run / "dead-letters")
     write_lines(reports, directory.microbatches)
     in_topic = read_json(run / "verdict.json")["audit"]["in_topic"]
     return judge(plan or read_plan(run / "plan.json"), directory, manifest, in_topic).faults

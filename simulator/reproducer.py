@@ -76,6 +76,7 @@ class Search:
     def __init__(self, still_fails: Callable[[Size], bool], attempts: int) -> None:
         self._still_fails = still_fails
         self._left = attempts
+        self._passed: set[Size] = set()
 
     def smallest(self, whole: Size) -> Size:
         """The smallest size that was seen to fail; `whole` when none smaller was."""
@@ -97,18 +98,23 @@ class Search:
         return size
 
     def _fewer(self, size: Size) -> Size:
-        while size.symbols is not None and size.symbols > 1:
-            smaller = self._tried(size, replace(size, symbols=size.symbols // 4 or 1))
-            if smaller == size:
-                break
-            size = smaller
+        """First by four, which is quick, then by two."""
+        for divisor in (4, 2):
+            while size.symbols is not None and size.symbols > 1:
+                smaller = self._tried(size, replace(size, symbols=size.symbols // divisor or 1))
+                if smaller == size:
+                    break
+                size = smaller
         return size
 
     def _tried(self, size: Size, smaller: Size) -> Size:
-        if self._left == 0:
+        if self._left == 0 or smaller in self._passed:
             return size
         self._left -= 1
-        return smaller if self._still_fails(smaller) else size
+        if self._still_fails(smaller):
+            return smaller
+        self._passed.add(smaller)
+        return size
 
 
 def smallest_failing(specification: Specification, overrides: list[str], say: Callable[[str], None]) -> list[str] | None:

@@ -30,13 +30,11 @@ class Accounts:
         self._counts: dict[Fate, Integers] = {fate: np.zeros(batches, dtype=np.int64) for fate in Fate}
         self._newest = np.full(batches, _NEVER, dtype=np.int64)
         self._late_groups: list[Integers] = []
-        self.unread = 0
 
     def add(self, reading: Reading) -> None:
         """Take account of the next records."""
-        batch = self._log.batch_of(reading.placed.place, reading.placed.offset)
+        batch = reading.batch
         read = batch != UNREAD
-        self.unread += int((~read).sum())
         for fate in Fate:
             self._counts[fate] += np.bincount(batch[read & (reading.fate == fate)], minlength=len(self._log.reports))
         trades = read & reading.trade

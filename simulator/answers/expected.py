@@ -160,8 +160,7 @@ class _Replay:
     def add(self, frame: pl.DataFrame, reading: Reading, oldest_to_come: int) -> None:
         counted: NDArray[np.bool_] = reading.fate == Fate.AGGREGATED
         if self._sessions is not None:
-            batch = self._log.batch_of(reading.placed.place, reading.placed.offset)
-            self._sessions.add(frame.with_columns(pl.Series("batch", batch)).filter(counted))
+            self._sessions.add(frame.with_columns(pl.Series("batch", reading.batch)).filter(counted))
         else:
             self._windows.add(frame.with_columns(pl.Series(LATE_BEFORE, reading.late_before)).filter(counted), oldest_to_come)
 

@@ -42,6 +42,7 @@ class Reading:
         placed: the records, without those that were never sent.
         event_time: of the payload, microseconds since 1970, as precise as it is written.
         trade: whether the record is a legible trade.
+        batch: the number of the micro-batch that reads the record; UNREAD for one that none has read.
         first: whether it is the first legible report of its (symbol, seq) in the order of sending.
         late_before: microseconds since 1970; in this record's batch, what is not after it is late.
         fate: codes of `Fate`.
@@ -50,6 +51,7 @@ class Reading:
     placed: Placed
     event_time: Integers
     trade: Mask
+    batch: Integers
     first: Mask
     late_before: Integers
     fate: NDArray[np.uint8]
@@ -110,7 +112,7 @@ class Reader:
             late = counted & (time <= late_before)
             fate[counted & ~late & ~self._kept.first(records, counted & ~late)] = Fate.DUPLICATE
         fate[late] = Fate.LATE
-        return Reading(placed, time, trade, self._repeats.first(records, trade), late_before, fate)
+        return Reading(placed, time, trade, batch, self._repeats.first(records, trade), late_before, fate)
 
     def _as_written(self, time: Integers) -> Integers:
         return time // 1000 * 1000 if self._plan.event.time_format == "epoch_millis" else time

@@ -26,7 +26,7 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
 
 
 @dataclass(frozen=True)
-class Mapping:
+class ColumnMapping:
     """Which of a file's columns is what.
 
     Attributes:
@@ -63,7 +63,7 @@ def merge_batches(folder: Path, output_mode: str, metrics: list[str]) -> pl.Data
     return rows.select(columns).sort(KEYS)
 
 
-def read_results(path: Path, mapping: Mapping, window: WindowPlan) -> pl.DataFrame:
+def read_results(path: Path, mapping: ColumnMapping, window: WindowPlan) -> pl.DataFrame:
     """A table of windows, KEYS and the mapped metrics, from a Parquet, CSV or NDJSON file. Times without zone are UTC.
 
     Raises:
@@ -85,7 +85,7 @@ def read_results(path: Path, mapping: Mapping, window: WindowPlan) -> pl.DataFra
 class _Table:
     """A file's table, and what is wrong with it."""
 
-    def __init__(self, path: Path, table: pl.DataFrame, mapping: Mapping) -> None:
+    def __init__(self, path: Path, table: pl.DataFrame, mapping: ColumnMapping) -> None:
         self._path, self._table, self._mapping = path, table, mapping
         known = table.columns
         self._faults = [

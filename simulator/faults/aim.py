@@ -36,7 +36,7 @@ class Aim:
         self._slide, self._size = window.slide * _MICROSECOND, window.size * _MICROSECOND
         self._watermark = window.watermark * _MICROSECOND
         # The market's start on the grid of the windows: times are from the start, windows from 1970.
-        self._phase = (setting.start or 0) * _MICROSECOND
+        self._phase = setting.start * _MICROSECOND
         self.moves_back = self._slide // 2 + _MICROSECOND
         purposes = ("strikes", "edge", "target", "side")
         self._strikes, self._edge, self._target, self._side = (

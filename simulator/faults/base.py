@@ -52,14 +52,14 @@ class Setting:
         names: the symbols, in the plan's order.
         partitions: of the topic; None for a sink without.
         window: sizes in microseconds.
-        start: of the market on the clock of windows, in microseconds modulo the slide; None when it is not known before the run.
+        start: of the market on the clock of windows, in microseconds modulo the slide.
     """
 
     seed: int
     names: list[str]
     partitions: int | None
     window: WindowPlan
-    start: int | None
+    start: int
 
 
 class Fault(ABC):

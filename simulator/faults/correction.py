@@ -8,32 +8,32 @@ from typing import Annotated, final
 import numpy as np
 from pydantic import Field
 
-from simulator.faults.base import Fault, FaultParameters, Setting, Share
+from simulator.faults.aim import Aim
+from simulator.faults.base import Setting, Share
 from simulator.faults.copies import with_copies
-from simulator.faults.delays import Delay
+from simulator.faults.delayed import Delayed, DelayedParameters
 from simulator.faults.records import Records
 
 
-class CorrectionParameters(FaultParameters):
+class CorrectionParameters(DelayedParameters):
     """`conf/faults/correction.yaml`."""
 
-    delay: Delay
     cancel: Share
     move: Annotated[float, Field(gt=0, lt=1)]
 
 
 @final
-class Correction(Fault):
+class Correction(Delayed):
     """Puts a second report of a trade beside the first: cancelled (volume 0), or with a price that is off by up to `move`.
 
     Whoever takes the first report of a (symbol, seq) has the trade as it was; whoever takes the last, as corrected; whoever
     counts both, counts twice. Status events are not corrected.
     """
 
-    def __init__(self, name: str, number: int, parameters: CorrectionParameters, setting: Setting) -> None:
-        super().__init__(name, number, parameters, setting)
+    def __init__(self, name: str, number: int, parameters: CorrectionParameters, setting: Setting, aim: Aim | None) -> None:
+        super().__init__(name, number, parameters, setting, aim)
         self._parameters = parameters
-        self._draw_delay, self._draw_cancel, self._draw_move = (self.chance(what) for what in ("delay", "cancel", "move"))
+        self._draw_cancel, self._draw_move = self.chance("cancel"), self.chance("move")
 
     def apply(self, records: Records) -> Records:  # noqa: D102  # inherited
         hit = self.hits(records) & (records.events.volume > 0)
@@ -46,7 +46,7 @@ class Correction(Fault):
         seconds = replace(
             firsts,
             events=replace(events, price=price, volume=np.where(cancelled, 0, events.volume)),
-            sent=firsts.sent + self._parameters.delay.nanoseconds(self._draw_delay.uniform(firsts)),
+            sent=self.later(firsts),
             copy=firsts.copy + np.uint8(2),
             faults=np.full(len(firsts), 1 << self.number, dtype=np.uint32),
         )

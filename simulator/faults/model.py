@@ -13,6 +13,7 @@ from simulator.faults.burst import Burst, BurstParameters
 from simulator.faults.clock_skew import ClockSkew, ClockSkewParameters
 from simulator.faults.correction import Correction, CorrectionParameters
 from simulator.faults.corrupt import Corrupt, CorruptParameters
+from simulator.faults.delayed import Delayed
 from simulator.faults.disorder import Disorder, DisorderParameters
 from simulator.faults.drift import Drift, DriftParameters
 from simulator.faults.drop import Drop, DropParameters
@@ -38,8 +39,6 @@ FAULTS: dict[str, type[Fault]] = {
 AIM = "window_edges"
 NAMES = (AIM, *FAULTS)
 """A fault's place here is its number: its bit in `Records.faults`."""
-
-_AIMED = ("late", "duplicate")
 
 
 class Faults(Parameters):
@@ -82,7 +81,7 @@ def faults_at_work(faults: Faults, setting: Setting) -> list[Fault | Aim]:
     working: list[Fault | Aim] = []
     for name, parameters in faults.active.items():
         build: Any = FAULTS[name]  # each takes the parameters of its own kind
-        aimed = (aim,) if name in _AIMED else ()
+        aimed = (aim,) if issubclass(FAULTS[name], Delayed) else ()
         working.append(build(name, NAMES.index(name), parameters, setting, *aimed))
     if aim is not None:
         # After a fast or slow clock, so that what is aimed hits; before all else, so that copies have their originals' times.

@@ -8,11 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.answers.case import Case
-from simulator.answers.causes import causes_of
 from simulator.answers.judge import judge
 from simulator.answers.results import merge_batches
-from simulator.answers.verify import compare, verdict
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import await_broker, end_offsets
 from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
@@ -20,6 +17,7 @@ from simulator.modes.aggregate import prepare_output
 from simulator.modes.broker import embedded
 from simulator.modes.context import Context
 from simulator.modes.produce import prepare_topic, produce
+from simulator.modes.verify import verdict_of
 from simulator.pipeline import Pipeline
 from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
@@ -132,10 +130,7 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
         table.write_parquet(getattr(directory, name))
     results = merge_batches(directory.batches, plan.answers.output_mode, metrics)
     results.write_parquet(directory.results)
-    comparison = compare(judgement.windows, results, metrics)
-    case = Case(plan, manifest["start"], manifest["counts"]["generated"], metrics, judgement.windows, results)
-    causes = causes_of(case, comparison)
-    content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete, causes=causes)
+    content = verdict_of(judgement, results, plan, manifest, complete=complete)
     write_json(content, directory.verdict)
     return content
 

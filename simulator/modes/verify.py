@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from simulator.answers.bounds import legal_windows
-from simulator.answers.case import Case
-from simulator.answers.causes import causes_of
-from simulator.answers.judge import judge
-from simulator.answers.results import Mapping, read_results
+from simulator.answers.causes.case import Case
+from simulator.answers.causes.table import causes_of
+from simulator.answers.judge import Judgement, judge
+from simulator.answers.results import ColumnMapping, read_results
 from simulator.answers.verify import compare, verdict
 from simulator.errors import EXIT_MISMATCH, EXIT_OK, BadConfigError
 from simulator.modes.context import Context
@@ -41,17 +42,18 @@ def _of_its_own(plan: Plan, finished: RunDirectory, manifest: dict[str, Any]) ->
         raise BadConfigError(f"{finished.results}: is not there; the run has no results, give results=FILE")
     earlier = read_json(finished.verdict) if finished.verdict.is_file() else {}
     judgement = judge(plan, finished, manifest, earlier.get("audit", {}).get("in_topic"))
-    metrics, results = plan.answers.metrics, pl.read_parquet(finished.results)
+    return verdict_of(judgement, pl.read_parquet(finished.results), plan, manifest, complete=manifest["status"] == "complete")
+
+
+def verdict_of(
+    judgement: Judgement, results: pl.DataFrame, plan: Plan, manifest: Mapping[str, Any], *, complete: bool
+) -> dict[str, Any]:
+    """The verdict on a run's own results, with the likely causes where they differ."""
+    metrics = plan.answers.metrics
     comparison = compare(judgement.windows, results, metrics)
     case = Case(plan, manifest["start"], manifest["counts"]["generated"], metrics, judgement.windows, results)
-    return verdict(
-        comparison,
-        judgement.audit,
-        judgement.faults,
-        judgement.injected,
-        complete=manifest["status"] == "complete",
-        causes=causes_of(case, comparison),
-    )
+    found = causes_of(case, comparison)
+    return verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete, causes=found)
 
 
 def of_anybody(plan: Plan, manifest: dict[str, Any], path: Path, settings: Verify) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def of_anybody(plan: Plan, manifest: dict[str, Any], path: Path, settings: Verif
     return verdict(comparison, sent, [], {}, complete=complete, causes=causes_of(case, comparison))
 
 
-def mapping_of(settings: Verify, plan: Plan) -> Mapping:
+def mapping_of(settings: Verify, plan: Plan) -> ColumnMapping:
     """The columns of a file: the plan's metrics under their own names, and what the settings say otherwise.
 
     Raises:
@@ -93,7 +95,7 @@ def mapping_of(settings: Verify, plan: Plan) -> Mapping:
             f"verify.metrics={settings.metrics}: leaves nothing to check; the run has {', '.join(plan.answers.metrics)}"
         )
     columns = settings.columns
-    return Mapping(columns.window_start, columns.window_end, columns.symbol, metrics, settings.time_unit)
+    return ColumnMapping(columns.window_start, columns.window_end, columns.symbol, metrics, settings.time_unit)
 
 
 def finished_manifest(finished: RunDirectory) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from simulator.answers import case as case_module
 from simulator.answers.bounds import legal_windows
-from simulator.answers.case import Case
-from simulator.answers.causes import CAUSES, SHOWN_CAUSES, causes_of
+from simulator.answers.causes import case as case_module
+from simulator.answers.causes.case import Case
+from simulator.answers.causes.table import CAUSES, SHOWN_CAUSES, causes_of
 from simulator.answers.expected import expected_answers
 from simulator.answers.verify import compare
 from simulator.answers.windows import KEYS

@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from simulator.answers.bounds import OPTIONAL, legal_windows, sure
-from simulator.answers.case import Case
-from simulator.answers.causes import CAUSES, causes_of
+from simulator.answers.causes.case import Case
+from simulator.answers.causes.table import CAUSES, causes_of
 from simulator.answers.verify import Comparison, compare
 from simulator.answers.windows import KEYS
 from simulator.metrics import METRICS

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from simulator.answers.expected import expected_answers
-from simulator.answers.results import Mapping, read_results
+from simulator.answers.results import ColumnMapping, read_results
 from simulator.answers.verify import compare
 from simulator.errors import BadConfigError
 from simulator.modes.verify import mapping_of, of_anybody
@@ -27,7 +27,7 @@ Table = pl.DataFrame
 
 START = 1_735_828_200_000_000
 METRICS = ["avg_price", "volume", "msg_ct", "open"]
-MAPPING = Mapping(metrics={name: name for name in METRICS})
+MAPPING = ColumnMapping(metrics={name: name for name in METRICS})
 WINDOW = WindowPlan(kind="sliding", size=10_000_000, slide=5_000_000, watermark=0)
 SESSION = WindowPlan(kind="session", size=10_000_000, slide=10_000_000, watermark=0)
 
@@ -47,7 +47,7 @@ def written(table: Table, path: Path) -> Path:
     return path
 
 
-def refusal(path: Path, mapping: Mapping = MAPPING, window: WindowPlan = WINDOW) -> tuple[str, ...]:
+def refusal(path: Path, mapping: ColumnMapping = MAPPING, window: WindowPlan = WINDOW) -> tuple[str, ...]:
     with pytest.raises(BadConfigError) as caught:
         read_results(path, mapping, window)
     assert all("\n" not in fault for fault in caught.value.faults)
@@ -82,7 +82,7 @@ def test_times_in_any_form(form: str, suffix: str, answers: Table, tmp_path: Pat
     ends = FORMS[form].meta.root_names()
     assert ends == ["window_start"]
     table = answers.with_columns(FORMS[form].alias("window_start")).drop("window_end")
-    mapping = Mapping(window_end=None, metrics=MAPPING.metrics)
+    mapping = ColumnMapping(window_end=None, metrics=MAPPING.metrics)
     path = written(table, tmp_path / f"results.{suffix}")
     assert compare(answers, read_results(path, mapping, WINDOW), METRICS).equal
 
@@ -91,9 +91,9 @@ def test_times_in_any_form(form: str, suffix: str, answers: Table, tmp_path: Pat
 def test_the_unit_of_numbers_can_be_said(unit: str, per: int, answers: Table, tmp_path: Path) -> None:
     numbers = answers.with_columns(pl.col("window_start", "window_end").cast(pl.Int64) // per)
     path = written(numbers, tmp_path / "results.parquet")
-    right = Mapping(metrics=MAPPING.metrics, time_unit=unit)
+    right = ColumnMapping(metrics=MAPPING.metrics, time_unit=unit)
     assert compare(answers, read_results(path, right, WINDOW), METRICS).equal
-    other = Mapping(metrics=MAPPING.metrics, time_unit="ns")
+    other = ColumnMapping(metrics=MAPPING.metrics, time_unit="ns")
     assert compare(answers, read_results(path, other, WINDOW), METRICS).missing == answers.height
 
 
@@ -101,7 +101,7 @@ def test_columns_under_other_names(answers: Table, tmp_path: Path) -> None:
     names = {"window_start": "ts", "window_end": "until", "symbol": "ticker", "avg_price": "mean px", "msg_ct": "n"}
     path = written(answers.rename(names), tmp_path / "results.csv")
     metrics = {"avg_price": "mean px", "msg_ct": "n", "volume": "volume"}
-    found = read_results(path, Mapping("ts", "until", "ticker", metrics), WINDOW)
+    found = read_results(path, ColumnMapping("ts", "until", "ticker", metrics), WINDOW)
     assert found.columns == ["window_start", "window_end", "symbol", *metrics]
     assert compare(answers, found, list(metrics)).equal
 
@@ -109,7 +109,7 @@ def test_columns_under_other_names(answers: Table, tmp_path: Path) -> None:
 def test_either_end_of_a_window_is_enough(answers: Table, tmp_path: Path) -> None:
     for given, other in (("window_start", "window_end"), ("window_end", "window_start")):
         path = written(answers.drop(other), tmp_path / f"{given}.parquet")
-        mapping = Mapping(**{other: None}, metrics=MAPPING.metrics)
+        mapping = ColumnMapping(**{other: None}, metrics=MAPPING.metrics)
         assert compare(answers, read_results(path, mapping, WINDOW), METRICS).equal
         (fault,) = refusal(path, mapping, SESSION)
         assert fault == "verify.columns: window_start and window_end must both be given for session windows"

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import polars as pl
 
-from simulator.answers.case import Case
+from simulator.answers.causes.case import Case
+from simulator.answers.causes.mistakes import Hypotheses, Hypothesis
 from simulator.answers.differences import instant_text
 from simulator.answers.expected import final_watermark
 from simulator.answers.known import WATERMARK
-from simulator.answers.mistakes import Hypotheses, Hypothesis
 from simulator.answers.windows import KEYS
 from simulator.plan import WindowPlan
 

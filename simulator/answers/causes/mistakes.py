@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from simulator.answers.bounds import OPTIONAL
-from simulator.answers.case import Case, without_watermark
+from simulator.answers.causes.case import Case, without_watermark
 from simulator.answers.known import EVENT, WATERMARK
 from simulator.faults.damage import Damage
 from simulator.plan import AnswersPlan, WindowPlan

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.answers import miscalculations, mislabelled, misreadings, mistakes
-from simulator.answers.case import Case
-from simulator.answers.mistakes import Hypotheses
+from simulator.answers.causes import miscalculations, mislabelled, misreadings, mistakes
+from simulator.answers.causes.case import Case
+from simulator.answers.causes.mistakes import Hypotheses
 from simulator.answers.verify import Comparison, compare
 
 SHOWN_CAUSES = 3

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from simulator.answers.case import Case, without_watermark
+from simulator.answers.causes.case import Case, without_watermark
+from simulator.answers.causes.mistakes import Hypotheses, Hypothesis, not_a_number_counted
+from simulator.answers.causes.pairs import FEWEST, Explains, near, paired, replaced
 from simulator.answers.known import EVENT, WATERMARK
-from simulator.answers.mistakes import Hypotheses, Hypothesis, not_a_number_counted
-from simulator.answers.pairs import FEWEST, Explains, near, paired, replaced
 from simulator.answers.windows import KEYS
 from simulator.metrics import METRICS, RELATIVE_TOLERANCE
 

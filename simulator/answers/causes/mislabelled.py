@@ -8,9 +8,9 @@ from itertools import combinations
 import polars as pl
 
 from simulator.answers.bounds import least
-from simulator.answers.case import Case
-from simulator.answers.mistakes import Hypotheses, Hypothesis
-from simulator.answers.pairs import FEWEST, Explains, near, paired, replaced
+from simulator.answers.causes.case import Case
+from simulator.answers.causes.mistakes import Hypotheses, Hypothesis
+from simulator.answers.causes.pairs import FEWEST, Explains, near, paired, replaced
 from simulator.answers.windows import KEYS
 from simulator.metrics import METRICS
 

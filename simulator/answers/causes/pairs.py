@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from simulator.answers.case import Case
+from simulator.answers.causes.case import Case
 from simulator.answers.tolerance import with_limits
 from simulator.answers.windows import KEYS
 from simulator.metrics import RELATIVE_TOLERANCE

@@ -1,0 +1,1 @@
+"""Why results differ: what they would be after each mistake that jobs make, and which of them explains the difference best."""

@@ -136,6 +136,9 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
 
 
 def _reproducer(context: Context) -> str | None:
-    """The command of the smallest run that was seen to fail like this one."""
-    smaller = smallest_failing(context.specification, context.overrides, say)
+    """The command of the smallest run that was seen to fail like this one; None where there is none, or the user has enough."""
+    try:
+        smaller = smallest_failing(context.specification, context.overrides, say)
+    except KeyboardInterrupt:
+        return None
     return None if smaller is None else shlex.join(["python", "-m", "simulator", *smaller])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulator.plan import Plan
     from simulator.produce.producer import Progress as Standing
 
+_WIDTH = 150
 _STYLES = {"match": "bold green", "mismatch": "bold red", "incomplete": "bold yellow"}
 
 
@@ -63,7 +64,8 @@ def standing_line(standing: Standing, asked: float | None) -> str:
 
 def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], directory: object) -> None:
     """The end of a run: accounts, the first differences, and the status as the last line."""
-    console = Console(highlight=False, soft_wrap=True)
+    # Where no terminal says how wide it is, a row of differences should still fit a line.
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
     windows, audit = verdict["windows"], verdict["audit"]
     if audit:
         stages = [f"{name} {count:,}" for name, count in audit.items() if count is not None]

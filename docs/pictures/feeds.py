@@ -10,15 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from panels import COLORS, GREY
+from panels import SHOCK as LATE
 
 from simulator.faults.model import NAMES
 from simulator.faults.records import Records, joined
 from simulator.faults.stream import records_of
 from simulator.partitioning import partition_of
 from simulator.plan import Plan
-
-GREY, LATE = "#6b7280", "#b42318"
-COLORS = ("#1f5fa8", "#c2571a", "#2b7d4f", "#7a4fa3", "#8a6d1d", "#a8324a", "#3a8a92")
 
 
 @dataclass(frozen=True)

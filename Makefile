@@ -15,7 +15,7 @@ run: $(VENV)/run.stamp  ## set up, then the first run: a volatile market at 500 
 	$(BIN)/python -m simulator +scenario=volatile rate=500 duration=30 $(ARGS)
 
 test: $(VENV)/test.stamp  ## the whole test suite, on a real Kafka and a real Spark
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/test.stamp  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check $(SOURCES)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,8 +186,10 @@ def with_another_watermark(reports: list[Report]) -> None:
 
 def with_another_offset(reports: list[Report]) -> None:
     reports.sort(key=lambda report: report["batch_id"])
-    full = next(report for report in reports if report["rows"] > 100)
-    full["sources"][0]["end_offset"][TOPIC]["0"] -= 1
+    ends = [report["sources"][0]["end_offset"][TOPIC] for report in reports]
+    # A batch that read from this partition, or there is no record to move.
+    moved = next(end for before, end in pairwise(ends) if end["0"] > before["0"])
+    moved["0"] -= 1
 
 
 TAMPERED: dict[str, tuple[Callable[[list[Report]], None], str]] = {

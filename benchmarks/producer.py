@@ -15,6 +15,7 @@ from simulator.encode.json import encode
 from simulator.market.stream import events_of
 from simulator.plan import Plan
 from simulator.produce.clock import WallClock
+from simulator.produce.horizon import Alone
 from simulator.produce.kafka import KafkaSink
 from simulator.produce.producer import Producer
 from simulator.produce.signals import StopRequest
@@ -30,8 +31,8 @@ def generate_and_encode(plan: Plan) -> int:
 
 def ours(plan: Plan, servers: str) -> int:
     """The producer runtime: model, digest, encoding, delivery, acknowledgement of every event."""
-    sink = KafkaSink(plan, plan.clock.start or 0, servers)
-    outcome = Producer(plan, plan.clock.start or 0, sink, WallClock()).run(StopRequest(), lambda _: None)
+    sink = KafkaSink(plan, plan.clock.start or 0, servers, plan.sink.partitions or 1)
+    outcome = Producer(plan, plan.clock.start or 0, sink, WallClock()).run(Alone(StopRequest()), lambda _: None)
     return outcome.progress.acked
 
 

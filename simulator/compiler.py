@@ -111,7 +111,8 @@ def declare_faults(specification: Specification, _: Sections) -> Sections:
 def set_clock(specification: Specification, _: Sections) -> Sections:
     """The pace, and the first instant where it is fixed."""
     clock = specification.clock
-    return {"speed": clock.speed, "start": None if clock.start is None else instant(clock.start)}
+    start = None if clock.start is None else instant(clock.start)
+    return {"speed": clock.speed, "start": start, "catch_up": clock.catch_up}
 
 
 def describe_event(specification: Specification, sections: Sections) -> Sections:

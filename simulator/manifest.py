@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from simulator.plan import Plan
 
 if TYPE_CHECKING:
-    from simulator.produce.producer import Progress
+    from simulator.produce.producer import Outcome, Progress
 
 _PACKAGES = ("market-event-simulator", "numpy", "polars", "pyspark", "confluent-kafka", "hydra-core", "omegaconf")
+_QUANTILES = {"p50": 0.5, "p99": 0.99}
 
 
 def manifest(  # one argument a fact, all by keyword
-    plan: Plan, *, start: int, status: str, progress: Progress, digest: str | None, kafka: str | None
+    plan: Plan, *, start: int, status: str, progress: Progress, outcome: Outcome | None, kafka: str | None
 ) -> dict[str, Any]:
     """The content of `manifest.json`.
 
@@ -28,19 +29,20 @@ def manifest(  # one argument a fact, all by keyword
         start: event time of the first instant, microseconds since 1970.
         status: running | complete | incomplete | failed.
         progress: what the producer counted.
-        digest: of the stream that was sent; None while it is not known.
+        outcome: what the producer did; None while it is not known.
         kafka: version of the embedded broker; None for another broker or none.
     """
+    quantiles = {name: outcome.lags.quantile(share) if outcome else None for name, share in _QUANTILES.items()}
     return {
         "status": status,
         "seed": plan.seed,
         "plan_hash": plan.hash,
-        "stream_digest": digest,
+        "stream_digest": outcome.digest if outcome else None,
         "start": start,
         "start_time": datetime.fromtimestamp(start / 1e6, timezone.utc).isoformat().replace("+00:00", "Z"),
         "counts": {"generated": progress.generated, "acked": progress.acked, "failed": progress.failed},
-        "rate": {"asked": plan.market.rate * (plan.clock.speed or 0.0) or None, "held": progress.rate},
-        "largest_lag_seconds": progress.largest_lag,
+        "rate": {"asked": plan.market.rate * (plan.clock.speed or 0.0) or None, "achieved": progress.rate},
+        "lag_seconds": {**quantiles, "largest": progress.largest_lag, "last": progress.lag},
         "produce_seconds": progress.elapsed,
         "versions": {**package_versions(), "kafka": kafka},
         "host": host(),

@@ -65,6 +65,7 @@ class ClockPlan(Parameters):
 
     speed: float | None = Field(description="simulated seconds per second of wall time; null: unpaced")
     start: int | None = Field(description="event time of the first instant, microseconds since 1970; null: when the run starts")
+    catch_up: bool = Field(description="whether a producer that has fallen behind sends what is overdue at once")
 
 
 class EventPlan(Parameters):

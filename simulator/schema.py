@@ -42,6 +42,7 @@ class Clock(Parameters):
     kind: Literal["realtime", "accelerated", "unpaced"]
     speed: Positive | None
     start: str | None
+    catch_up: bool
 
     @field_validator("speed")
     @classmethod
@@ -134,6 +135,7 @@ class KafkaSink(Parameters):
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"]
     linger: Annotated[float, Field(ge=0, le=900_000)]
     delivery_timeout: Seconds
+    workers: Annotated[int, Field(ge=1, le=1000)]
 
     @field_validator("topic")
     @classmethod
@@ -141,6 +143,14 @@ class KafkaSink(Parameters):
         if topic in {".", ".."}:
             raise ValueError("is a name that Kafka refuses")
         return topic
+
+    @field_validator("workers")
+    @classmethod
+    def _have_partitions(cls, workers: int, info: ValidationInfo) -> int:
+        partitions = info.data.get("partitions")
+        if partitions is not None and workers > partitions:
+            raise ValueError(f"must not be more than sink.partitions={partitions}: a partition has one writer")
+        return workers
 
     @field_validator("idempotence")
     @classmethod

@@ -30,6 +30,10 @@ class RecordDigest:
         sent = records.present
         self._digest.update(sent.events, sent.sent, sent.copy.astype(np.int64), sent.damage.astype(np.int64))
 
+    def chains(self) -> dict[str, str]:
+        """The chain of each symbol."""
+        return self._digest.chains()
+
     def hexdigest(self) -> str:
         """The digest of all that was added."""
         return self._digest.hexdigest()

@@ -15,17 +15,20 @@ from simulator.market.stream import events_of
 from simulator.plan import Plan
 
 
-def records_of(plan: Plan, start: int, block_events: int | None = None) -> Iterator[Records]:
+def records_of(plan: Plan, start: int, block_events: int | None = None, worker: int = 0, workers: int = 1) -> Iterator[Records]:
     """The records of a plan in blocks; how they are cut does not change them.
 
-    Records that are never sent are among them, at the moment when they would have been.
+    Records that are never sent are among them, at the moment when they would have been. Of several workers each gives its own
+    symbols' records (`market.shards.owned`), the same that a single one would.
 
     Args:
         plan: the plan.
         start: event time of the market's first instant, microseconds since 1970.
         block_events: about how many events the market makes at once.
+        worker: the number of this worker, from 0.
+        workers: how many there are.
     """
-    blocks = events_of(plan, block_events)
+    blocks = events_of(plan, block_events, worker, workers)
     if not plan.faults.any:
         return (of_market(events, int(events.time[-1])) for events in blocks if len(events))
     return _struck(plan, start, blocks)

@@ -15,18 +15,26 @@ from numpy.typing import NDArray
 from simulator.market.arrivals.base import ArrivalProcess, Arrivals
 from simulator.market.grouping import ranges
 from simulator.market.halts import LimitUpLimitDown, Timeline
+from simulator.partitioning import partition_of
 from simulator.seeding import words
 
 if TYPE_CHECKING:
     from simulator.market.prices import PriceBlock
-    from simulator.plan import MarketPlan
+    from simulator.plan import MarketPlan, Plan
 
 Integers = NDArray[np.int64]
 
 
-def owned(names: list[str], worker: int, workers: int) -> Integers:
-    """Places of a worker's symbols in the market's list: those whose name's hash leaves its number."""
-    return np.array([place for place, name in enumerate(names) if words(name)[2] % workers == worker], dtype=np.int64)
+def owned(plan: Plan, worker: int, workers: int) -> Integers:
+    """Places of a worker's symbols in the market's list.
+
+    Those of the topic's partitions whose number leaves the worker's: a partition has one writer, so that what it holds, and in
+    which order, is the same for any number of workers. Where there are no partitions: those whose name's hash leaves it.
+    """
+    names = [symbol.name for symbol in plan.market.symbols]
+    partitions = plan.sink.partitions
+    numbers = [words(name)[2] if partitions is None else partition_of(name, partitions) for name in names]
+    return np.flatnonzero(np.array(numbers, dtype=np.int64) % workers == worker)
 
 
 def with_symbols(market: MarketPlan, mine: Integers) -> MarketPlan:

@@ -39,8 +39,7 @@ def events_of(plan: Plan, block_events: int | None = None, worker: int = 0, work
 
     Of several workers each gives its own symbols' events, the same that a single one would.
     """
-    names = [symbol.name for symbol in plan.market.symbols]
-    mine = owned(names, worker, workers)
+    mine = owned(plan, worker, workers)
     if not mine.size:
         return
     wanted = block_events or max(BLOCK_EVENTS, _BLOCK_EVENTS_PER_SYMBOL * mine.size)

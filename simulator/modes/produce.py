@@ -13,13 +13,15 @@ from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, Simulato
 from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
 from simulator.plan import Plan
-from simulator.produce.clock import WallClock
 from simulator.produce.files import NdjsonSink, ParquetSink
 from simulator.produce.kafka import KafkaSink
-from simulator.produce.producer import Outcome, Producer, Progress
+from simulator.produce.local import LocalProduction
+from simulator.produce.producer import Outcome, Progress
+from simulator.produce.production import Production
 from simulator.produce.signals import StopRequest, stop_on_signals
 from simulator.produce.sink import Sink
 from simulator.produce.stdout import StdoutSink
+from simulator.produce.workers import WorkerProduction
 from simulator.report.terminal import producing, say, standing_line
 from simulator.rundir import read_json, write_json
 
@@ -52,40 +54,49 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
     Raises:
         DeliveryError: an event did not arrive; the manifest says how many did.
     """
-    start = first_instant(plan)
-    partitions = _partitions(plan, servers)
-    sink = open_sink(plan, start, servers, context.directory.path)
-    producer = Producer(plan, start, sink, WallClock())
+    partitions = _partitions(context, plan, servers)
+    with _production(context, plan, servers, partitions) as production:
+        start = first_instant(plan)
 
-    def note(status: str, progress: Progress, digest: str | None) -> None:
-        kafka = getattr(context.specification.broker, "version", None) if servers else None
-        content = manifest(plan, start=start, status=status, progress=progress, digest=digest, kafka=kafka)
-        write_json({**content, "partitions": partitions, "deliveries": sink.deliveries.runs}, context.directory.manifest)
+        def note(status: str, progress: Progress, outcome: Outcome | None = None) -> None:
+            kafka = getattr(context.specification.broker, "version", None) if servers else None
+            content = manifest(plan, start=start, status=status, progress=progress, outcome=outcome, kafka=kafka)
+            write_json({**content, "partitions": partitions, "deliveries": production.deliveries}, context.directory.manifest)
 
-    note("running", producer.progress, None)
-    try:
-        outcome = producer.run(stop, report)
-    except (SimulatorError, KeyboardInterrupt):
-        note("failed", producer.progress, None)
-        progress = producer.progress
-        say(f"of {progress.generated:,} events handed over, {progress.acked:,} were acknowledged")
-        raise
-    finally:
-        sink.close()
-    note("incomplete" if outcome.interrupted else "complete", outcome.progress, outcome.digest)
+        note("running", Progress())
+        try:
+            outcome = production.run(start, stop, report)
+        except (SimulatorError, KeyboardInterrupt):
+            progress = production.progress
+            note("failed", progress)
+            say(f"of {progress.generated:,} events handed over, {progress.acked:,} were acknowledged")
+            raise
+        note("incomplete" if outcome.interrupted else "complete", outcome.progress, outcome)
     return outcome
 
 
-def _partitions(plan: Plan, servers: str | None) -> int | None:
+def _production(context: Context, plan: Plan, servers: str | None, partitions: int | None) -> Production:
+    workers = getattr(context.specification.sink, "workers", 1)
+    if workers > 1:
+        return WorkerProduction(plan, servers or "", partitions or 1, workers)
+    return LocalProduction(plan, lambda start: open_sink(plan, start, servers, partitions, context.directory.path))
+
+
+def _partitions(context: Context, plan: Plan, servers: str | None) -> int | None:
     """How many partitions the topic has: at least as many as the plan says.
 
     Raises:
-        BadConfigError: it has others than a fault counts on.
+        BadConfigError: it has others than a fault or the workers count on.
     """
     if plan.sink.kind != "kafka":
         return None
     found = len(end_offsets(servers or "", plan.sink.topic or ""))
-    stall = plan.faults.stall
+    stall, workers = plan.faults.stall, getattr(context.specification.sink, "workers", 1)
+    if workers > 1 and found != plan.sink.partitions:
+        raise BadConfigError(
+            f"sink.workers={workers}: the topic {plan.sink.topic} has {found} partitions, not"
+            f" sink.partitions={plan.sink.partitions}; workers share the symbols by partition"
+        )
     if stall is not None and stall.partition is not None and found != plan.sink.partitions:
         raise BadConfigError(
             f"faults.stall.partition={stall.partition}: the topic {plan.sink.topic} has {found} partitions, not"
@@ -94,10 +105,10 @@ def _partitions(plan: Plan, servers: str | None) -> int | None:
     return found
 
 
-def open_sink(plan: Plan, start: int, servers: str | None, directory: Path) -> Sink:
-    """The sink that the plan names."""
+def open_sink(plan: Plan, start: int, servers: str | None, partitions: int | None, directory: Path) -> Sink:
+    """The sink that the plan names; `partitions`: how many the topic has."""
     if plan.sink.kind == "kafka":
-        return KafkaSink(plan, start, servers or "")
+        return KafkaSink(plan, start, servers or "", partitions or 1)
     if plan.sink.kind == "file":
         kind = NdjsonSink if plan.sink.format == "ndjson" else ParquetSink
         return kind(plan, start, directory)

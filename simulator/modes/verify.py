@@ -53,7 +53,8 @@ def verdict_of(
     comparison = compare(judgement.windows, results, metrics)
     case = Case(plan, manifest["start"], manifest["counts"]["generated"], metrics, judgement.windows, results)
     found = causes_of(case, comparison)
-    return verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete, causes=found)
+    content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete, causes=found)
+    return {**content, "rate": manifest["rate"], "lag_seconds": manifest["lag_seconds"]}
 
 
 def of_anybody(plan: Plan, manifest: dict[str, Any], path: Path, settings: Verify) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
+
+import numpy as np
 
 Runs = list[list[int]]
 """Offsets as runs without gaps: [first, count] each, in the order of sending."""
@@ -22,6 +25,15 @@ class Deliveries:
             runs[-1][1] += count
         else:
             runs.append([offset, count])
+
+    def extend(self, place: int | str, offsets: Sequence[int]) -> None:
+        """Note records that have arrived one after the other, each with its offset."""
+        if not offsets:
+            return
+        each = np.array(offsets, dtype=np.int64)
+        begins = np.flatnonzero(np.diff(each, prepend=each[0]) != 1)
+        for first, count in zip(each[begins].tolist(), np.diff(begins, append=each.size).tolist(), strict=True):
+            self.add(place, first, count)
 
     @property
     def runs(self) -> dict[str, Runs]:

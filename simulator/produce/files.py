@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import polars as pl
 
@@ -14,7 +13,7 @@ from simulator.encode.frame import payload_frame
 from simulator.encode.payload import Payloads
 from simulator.faults.records import Records
 from simulator.plan import Plan
-from simulator.produce.sink import Sink
+from simulator.produce.sink import Integers, Items, Sink
 
 
 class FileSink(Sink):
@@ -33,12 +32,12 @@ class FileSink(Sink):
         self._folder = directory / (plan.sink.path or "events")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._number = 0
-        self._pieces: list[Sequence[Any]] = []
+        self._pieces: list[Items] = []
 
-    def send(self, records: Records, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
+    def send(self, sent: Integers, items: Items) -> None:  # noqa: D102  # inherited
         position = 0
-        spans = records.sent // self._span
-        while position < len(records):
+        spans = sent // self._span
+        while position < len(items):
             number = int(spans[position])
             if number != self._number:
                 self.flush()
@@ -65,7 +64,7 @@ class FileSink(Sink):
         self.deliveries.add(final_path.name, 0, count)
 
     @abstractmethod
-    def _write(self, path: Path, pieces: list[Sequence[Any]]) -> None:
+    def _write(self, path: Path, pieces: list[Items]) -> None:
         """Write one whole file."""
 
     @property
@@ -87,7 +86,7 @@ class NdjsonSink(FileSink):
     def encode(self, records: Records) -> list[bytes]:  # noqa: D102  # inherited
         return self._payloads.lines(records)
 
-    def _write(self, path: Path, pieces: list[Sequence[Any]]) -> None:
+    def _write(self, path: Path, pieces: list[Items]) -> None:
         with path.open("wb") as handle:
             handle.writelines(line + b"\n" for piece in pieces for line in piece)
 
@@ -98,9 +97,8 @@ class ParquetSink(FileSink):
 
     suffix = "parquet"
 
-    def encode(self, records: Records) -> Sequence[Any]:  # noqa: D102  # inherited
-        frame: Sequence[Any] = payload_frame(records.events, self._plan, self._start)  # type: ignore[assignment]  # rows can be sliced
-        return frame
+    def encode(self, records: Records) -> pl.DataFrame:  # noqa: D102  # inherited
+        return payload_frame(records.events, self._plan, self._start)
 
-    def _write(self, path: Path, pieces: list[Any]) -> None:
+    def _write(self, path: Path, pieces: list[Items]) -> None:
         pl.concat(pieces).write_parquet(path)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simulator.faults.records import Records
 from simulator.produce.deliveries import Deliveries
+
+Integers = NDArray[np.int64]
+Items: TypeAlias = Any
+"""Encoded records, one item each, in a form of the sink's own that has a length and can be sliced."""
 
 
 class Sink(ABC):
@@ -22,12 +28,16 @@ class Sink(ABC):
         self.deliveries = Deliveries()
 
     @abstractmethod
-    def encode(self, records: Records) -> Sequence[Any]:
+    def encode(self, records: Records) -> Items:
         """The records in the form that `send` takes, one item each."""
 
     @abstractmethod
-    def send(self, records: Records, items: Sequence[Any]) -> None:
-        """Hand over records and their encoded items; waits while the sink is full.
+    def send(self, sent: Integers, items: Items) -> None:
+        """Hand over encoded items; waits while the sink is full.
+
+        Args:
+            sent: when each is sent, nanoseconds from the start of the market.
+            items: as `encode` has given them.
 
         Raises:
             DeliveryError: an event handed over before is known not to have arrived.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 from simulator.encode.payload import Payloads
 from simulator.faults.records import Records
 from simulator.plan import Plan
-from simulator.produce.sink import Sink
+from simulator.produce.sink import Integers, Items, Sink
 
 
 @final
@@ -24,10 +23,10 @@ class StdoutSink(Sink):
     def encode(self, records: Records) -> list[bytes]:  # noqa: D102  # inherited
         return self._payloads.lines(records)
 
-    def send(self, records: Records, items: Sequence[Any]) -> None:  # noqa: D102  # inherited
+    def send(self, sent: Integers, items: Items) -> None:  # noqa: ARG002, D102  # inherited
         sys.stdout.buffer.writelines(line + b"\n" for line in items)
         sys.stdout.buffer.flush()
-        self.acked += len(records)
+        self.acked += len(items)
 
     def flush(self) -> None:  # noqa: D102  # inherited
         sys.stdout.buffer.flush()

@@ -39,7 +39,7 @@ def _row(job: Path) -> dict[str, Any]:
         "status": verdict.get("status", "failed"),
         "windows": f"{windows.get('matched', 0)}/{windows.get('expected', 0)}",
         "events": str(manifest.get("counts", {}).get("generated", "")),
-        "held": f"{manifest.get('rate', {}).get('held', 0):,.0f}/s",
+        "rate": f"{manifest.get('rate', {}).get('achieved', 0):,.0f}/s",
         "digest": (manifest.get("stream_digest") or "")[:12],
     }
 

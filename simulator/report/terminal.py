@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simulator.produce.producer import Progress as Standing
 
 _WIDTH = 150
+_FALLEN_BEHIND = 0.1
+"""Seconds, as `produce.pacing` has it."""
 _STYLES = {"match": "bold green", "mismatch": "bold red", "incomplete": "bold yellow"}
 
 
@@ -34,7 +36,7 @@ def show_table(text: str) -> None:
 
 @contextmanager
 def producing(plan: Plan) -> Iterator[Callable[[Standing], None]]:
-    """A progress line while events are sent: events, rate asked and held, lag behind schedule, queue.
+    """A progress line while events are sent: events, rate asked and achieved, lag behind schedule, queue.
 
     Quiet when stderr is not a terminal.
     """
@@ -82,15 +84,28 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
         console.print(_mismatches(verdict["first_mismatches"]))
     for cause in verdict.get("causes", ()):
         console.print(f"cause    {cause_line(cause)}", style="yellow", markup=False)
-    held, asked = manifest["rate"]["held"], manifest["rate"]["asked"]
-    lag = manifest["largest_lag_seconds"]
-    pace = f"held {held:,.1f}/s of {asked:,.1f}/s asked · largest lag {lag * 1000:,.0f} ms" if asked else f"held {held:,.0f}/s"
-    console.print(f"rate     {pace}")
+    for line in rate_lines(manifest["rate"], manifest["lag_seconds"]):
+        console.print(line)
     console.print(f"digest   {manifest['stream_digest']}")
     console.print(f"run      {directory}", markup=False)
     if verdict.get("reproducer"):
         console.print(f"smaller  {verdict['reproducer']}", markup=False)
     console.print(verdict["status"], style=_STYLES[verdict["status"]])
+
+
+def rate_lines(rate: Mapping[str, float | None], lag: Mapping[str, float | None]) -> list[str]:
+    """The rate achieved beside the one asked, the lag behind schedule, and whether the producer has fallen behind."""
+    achieved, asked = rate["achieved"] or 0.0, rate["asked"]
+    if asked is None:
+        return [f"rate     achieved {achieved:,.0f}/s, as fast as possible"]
+    shown = " · ".join(f"{name} {(lag[name] or 0.0) * 1000:,.1f} ms" for name in ("p50", "p99", "largest"))
+    lines = [f"rate     achieved {achieved:,.1f}/s of {asked:,.1f}/s asked · lag {shown}"]
+    if (lag["last"] or 0.0) > _FALLEN_BEHIND:
+        lines.append(
+            f"         [yellow]fell behind: the last event was sent {lag['last']:,.1f} s after its time;"
+            " the broker or this machine cannot take that rate[/yellow]"
+        )
+    return lines
 
 
 def metric_line(name: str, off: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ def digest_and_count(plan: Plan, workers: int) -> tuple[str, int]:
         for events in events_of(plan, worker=worker, workers=workers):
             digest.update(events)
             count += len(events)
-        mine = {names[place] for place in owned(names, worker, workers)}
+        mine = {names[place] for place in owned(plan, worker, workers)}
         assert not mine & chains.keys()
         chains |= {name: chain for name, chain in digest.chains().items() if name in mine}
     return combined(chains), count

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 
 import jsonschema
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simulator.encode.json import encode
+from simulator.encode.json import encode, rfc3339
 from simulator.market.events import Events
 from simulator.market.stream import events_of
 from simulator.plan import Plan
@@ -76,3 +79,14 @@ def test_odd_names_are_escaped(make_plan: MakePlan) -> None:
 
 def test_no_events_give_no_lines(make_plan: MakePlan) -> None:
     assert encode(one().rows(0, 0), make_plan(), START) == []
+
+
+_TIMES = st.lists(st.integers(0, 253_402_300_799_999_999), max_size=50)
+
+
+@given(st.one_of(_TIMES, _TIMES.map(sorted)))
+def test_times_are_written_as_the_calendar_has_them(times: list[int]) -> None:
+    given_times = np.array(times, dtype=np.int64)
+    written = rfc3339(given_times).to_list()
+    expected = [datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=int(time)) for time in given_times]
+    assert written == [each.isoformat(timespec="microseconds").replace("+00:00", "Z") for each in expected]

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from simulator.encode.json import encode
 from simulator.errors import DeliveryError
@@ -22,6 +24,7 @@ from simulator.market.stream import events_of
 from simulator.plan import Plan
 from simulator.produce.clock import Clock, ManualClock
 from simulator.produce.files import NdjsonSink, ParquetSink
+from simulator.produce.horizon import Alone
 from simulator.produce.memory import MemorySink
 from simulator.produce.producer import Producer, Progress
 from simulator.produce.signals import StopRequest, stop_on_signals
@@ -48,8 +51,8 @@ class SlowSink(Sink):
     def encode(self, records: Records) -> Sequence[Any]:
         return records.sent.tolist()
 
-    def send(self, records: Records, items: Sequence[Any]) -> None:
-        assert list(items) == records.sent.tolist()
+    def send(self, sent: NDArray[np.int64], items: Sequence[Any]) -> None:
+        assert list(items) == sent.tolist()
         self.times += items
         self.moments += [self._clock.now()] * len(items)
         if len(self.times) > self._capacity:
@@ -89,7 +92,7 @@ def test_all_lines_are_sent_in_order_whatever_the_block_and_the_pace(
 ) -> None:
     plan = make_plan(*pacing)
     sink = MemorySink(plan, START)
-    outcome = Producer(plan, START, sink, ManualClock(oversleep=1000), block).run(StopRequest(), ignore)
+    outcome = Producer(plan, START, sink, ManualClock(oversleep=1000), block).run(Alone(StopRequest()), ignore)
     expected = [line for events in stream(plan) for line in encode(events, plan, START)]
     assert sink.lines == expected
     assert (outcome.progress.generated, outcome.progress.acked, outcome.progress.failed) == (len(expected), len(expected), 0)
@@ -103,7 +106,7 @@ def test_the_producer_does_not_drift(oversleep: int, make_plan: MakePlan) -> Non
     plan = make_plan("symbols.count=3", "arrivals=fixed", "rate=20", "duration=50", "clock=accelerated", "clock.speed=2")
     clock = ManualClock(oversleep)
     sink = SlowSink(clock)
-    outcome = Producer(plan, START, sink, clock).run(StopRequest(), ignore)
+    outcome = Producer(plan, START, sink, clock).run(Alone(StopRequest()), ignore)
     lateness = [moment - time // 2 for time, moment in zip(sink.times, sink.moments, strict=True)]
     assert len(lateness) == 1000
     assert min(lateness) >= 0
@@ -123,7 +126,7 @@ def test_no_event_is_sent_while_one_older_than_the_skew_may_be_lost(
     plan = make_plan(*SMALL, f"clock={clock}", f"window.watermark={watermark}")
     manual = ManualClock(oversleep=300_000)
     sink = SlowSink(manual)
-    outcome = Producer(plan, START, sink, manual, block).run(StopRequest(), ignore)
+    outcome = Producer(plan, START, sink, manual, block).run(Alone(StopRequest()), ignore)
     assert plan.sink.skew is not None
     assert sink.widest <= plan.sink.skew * 1000
     assert sink.times == [time for events in stream(plan) for time in events.time.tolist()]
@@ -137,7 +140,7 @@ def test_no_event_is_sent_while_one_older_than_the_skew_may_be_lost(
 def test_a_sink_that_keeps_the_order_is_not_flushed_on_the_way(make_plan: MakePlan) -> None:
     plan = make_plan(*UNPACED, "sink=file", "window.watermark=0")
     sink = SlowSink(ManualClock())
-    Producer(plan, START, sink, ManualClock(), 64).run(StopRequest(), ignore)
+    Producer(plan, START, sink, ManualClock(), 64).run(Alone(StopRequest()), ignore)
     assert sink.flushes == 1
 
 
@@ -152,7 +155,7 @@ def test_a_stop_ends_early_with_the_right_counts(clock: str, block: int, make_pl
 
     manual = ManualClock()
     sink = SlowSink(manual)
-    outcome = Producer(plan, START, sink, manual, block).run(stop, stop_after_a_hundred)
+    outcome = Producer(plan, START, sink, manual, block).run(Alone(stop), stop_after_a_hundred)
     sent = len(sink.times)
     total = sum(len(events) for events in stream(plan))
     assert outcome.interrupted
@@ -166,7 +169,7 @@ def test_a_stop_before_the_first_event_sends_nothing(make_plan: MakePlan) -> Non
     stop = StopRequest()
     stop.requested = True
     sink = MemorySink(plan, START)
-    outcome = Producer(plan, START, sink, ManualClock()).run(stop, ignore)
+    outcome = Producer(plan, START, sink, ManualClock()).run(Alone(stop), ignore)
     assert (sink.lines, outcome.progress.generated, outcome.digest) == ([], 0, digest(plan, 0))
 
 
@@ -177,7 +180,7 @@ def test_a_market_without_end_runs_until_it_is_stopped(make_plan: MakePlan) -> N
     def stop_later(progress: Progress) -> None:
         stop.requested = progress.generated >= 50_000
 
-    outcome = Producer(plan, START, MemorySink(plan, START), ManualClock()).run(stop, stop_later)
+    outcome = Producer(plan, START, MemorySink(plan, START), ManualClock()).run(Alone(stop), stop_later)
     assert 50_000 <= outcome.progress.generated < 100_000
 
 
@@ -186,7 +189,7 @@ def test_a_failed_delivery_ends_the_run_and_the_counts_stand(make_plan: MakePlan
     sink = SlowSink(ManualClock(), capacity=300)
     producer = Producer(plan, START, sink, ManualClock())
     with pytest.raises(DeliveryError):
-        producer.run(StopRequest(), ignore)
+        producer.run(Alone(StopRequest()), ignore)
     progress = producer.progress
     assert progress.failed == 1
     assert 0 < progress.acked <= progress.generated <= 300 < len(sink.times)
@@ -195,7 +198,7 @@ def test_a_failed_delivery_ends_the_run_and_the_counts_stand(make_plan: MakePlan
 def test_progress_only_grows(make_plan: MakePlan) -> None:
     plan = make_plan(*SMALL, "clock=accelerated")
     seen: list[Progress] = []
-    Producer(plan, START, MemorySink(plan, START), ManualClock(), 64).run(StopRequest(), seen.append)
+    Producer(plan, START, MemorySink(plan, START), ManualClock(), 64).run(Alone(StopRequest()), seen.append)
     for name in ("generated", "acked", "market_time", "elapsed", "largest_lag"):
         values = [getattr(progress, name) for progress in seen]
         assert values == sorted(values), name
@@ -206,7 +209,7 @@ def test_progress_only_grows(make_plan: MakePlan) -> None:
 def test_ndjson_files_hold_the_lines_by_span(block: int, make_plan: MakePlan, tmp_path: Path) -> None:
     plan = make_plan(*UNPACED, "sink=file", "sink.seconds_per_file=2", "clock.start='2025-01-01T00:00:00Z'")
     sink = NdjsonSink(plan, START, tmp_path)
-    outcome = Producer(plan, START, sink, ManualClock(), block).run(StopRequest(), ignore)
+    outcome = Producer(plan, START, sink, ManualClock(), block).run(Alone(StopRequest()), ignore)
     files = sorted((tmp_path / "events").iterdir())
     assert [file.name for file in files] == [f"part-{number:06d}-000.ndjson" for number in range(3)]
     expected = [line for events in stream(plan) for line in encode(events, plan, START)]
@@ -220,7 +223,7 @@ def test_ndjson_files_hold_the_lines_by_span(block: int, make_plan: MakePlan, tm
 @pytest.mark.parametrize("event", ["trade", "compact"])
 def test_parquet_files_hold_the_same_events(event: str, block: int, make_plan: MakePlan, tmp_path: Path) -> None:
     plan = make_plan(*UNPACED, f"event={event}", "sink=file", "sink.format=parquet", "sink.seconds_per_file=2")
-    Producer(plan, START, ParquetSink(plan, START, tmp_path), ManualClock(), block).run(StopRequest(), ignore)
+    Producer(plan, START, ParquetSink(plan, START, tmp_path), ManualClock(), block).run(Alone(StopRequest()), ignore)
     files = sorted((tmp_path / "events").iterdir())
     assert [file.name for file in files] == [f"part-{number:06d}-000.parquet" for number in range(3)]
     table = pl.concat([pl.read_parquet(file) for file in files])
@@ -239,10 +242,10 @@ def test_a_flush_within_a_span_makes_a_further_file(make_plan: MakePlan, tmp_pat
     records = of_market(events, 0)
     lines = sink.encode(records)
     for start in (0, 10, 10):
-        sink.send(records.take(slice(start, 10)), lines[start:10])
+        sink.send(records.sent[start:10], lines[start:10])
         assert sink.queued == 10 - start
         sink.flush()
-    sink.send(records.take(slice(10, 12)), lines[10:12])
+    sink.send(records.sent[10:12], lines[10:12])
     sink.close()
     assert [file.name for file in sorted((tmp_path / "events").iterdir())] == ["part-000000-000.ndjson"]
     sink.flush()

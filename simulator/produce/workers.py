@@ -1,0 +1,193 @@
+"""The producer in several processes, each with the symbols of its own partitions; they share nothing but the plan.
+
+What they tell each other is how far they are (`horizon.Shared`), so that none runs ahead of the others by more than the sink's
+skew, and so that a stop leaves no gaps.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, fields, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.sharedctypes import SynchronizedArray
+from typing import Any, final
+
+from simulator.errors import DeliveryError, SimulatorError
+from simulator.market.shards import owned
+from simulator.plan import Plan
+from simulator.produce.clock import WallClock
+from simulator.produce.deliveries import Runs
+from simulator.produce.horizon import Shared
+from simulator.produce.kafka import KafkaSink
+from simulator.produce.lag import LagHistogram
+from simulator.produce.producer import Outcome, Producer, Progress
+from simulator.produce.production import Production, Report
+from simulator.produce.signals import StopRequest
+
+_LOOK = 0.05
+"""Seconds between two looks at the workers."""
+_FACTS = len(fields(Progress))
+
+
+@final
+@dataclass(frozen=True)
+class _Share:
+    """What one worker is given. The processes start afresh: only what can be pickled."""
+
+    plan: Plan
+    servers: str
+    partitions: int
+    worker: int
+    workers: int
+
+
+@final
+class WorkerProduction(Production):
+    """So many producers, each in a process of its own.
+
+    Args:
+        plan: of the run.
+        servers: where the brokers are.
+        partitions: of the topic.
+        workers: how many.
+    """
+
+    def __init__(self, plan: Plan, servers: str, partitions: int, workers: int) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._instants = self._context.Array("q", Shared.initial(workers))
+        self._facts = self._context.Array("d", workers * _FACTS)
+        self._shares = [_Share(plan, servers, partitions, worker, workers) for worker in range(workers)]
+        self._pipes: list[Connection] = []
+        self._processes: list[Any] = []
+        self._outcomes: dict[int, tuple[Outcome, dict[str, Runs]]] = {}
+
+    def __enter__(self) -> WorkerProduction:
+        """Start the processes."""
+        for share in self._shares:
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(target=_work, args=(share, theirs, self._instants, self._facts), daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+        self._await_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process, pipe in zip(self._processes, self._pipes, strict=True):
+            process.kill()
+            process.join()
+            pipe.close()
+
+    def run(self, start: int, stop: StopRequest, report: Report) -> Outcome:  # noqa: D102  # inherited
+        self._tell_all(start)
+        self._await_all()
+        self._tell_all(WallClock().now())  # the machine's: all processes read the same
+        while len(self._outcomes) < len(self._pipes):
+            pending = [pipe for worker, pipe in enumerate(self._pipes) if worker not in self._outcomes]
+            for pipe in wait(pending, _LOOK):
+                worker = self._pipes.index(pipe)  # type: ignore[arg-type]  # one of those it was given
+                self._outcomes[worker] = self._receive(worker)
+            if stop.requested:
+                Shared(self._instants, 0).stop()
+            report(self.progress)
+        return self._merged()
+
+    def _tell_all(self, message: int) -> None:
+        for pipe in self._pipes:
+            pipe.send(message)
+
+    def _await_all(self) -> None:
+        for worker in range(len(self._pipes)):
+            self._receive(worker)
+
+    def _receive(self, worker: int) -> Any:  # noqa: ANN401  # whatever it has sent
+        try:
+            message = self._pipes[worker].recv()
+        except (EOFError, ConnectionResetError):
+            self._processes[worker].join()
+            code = self._processes[worker].exitcode
+            raise DeliveryError(f"worker {worker} of the producer ended unexpectedly (exit code {code})") from None
+        if isinstance(message, SimulatorError):
+            raise message
+        return message
+
+    def _merged(self) -> Outcome:
+        chains: dict[str, str] = {}
+        lags = LagHistogram()
+        for outcome, _ in self._outcomes.values():
+            chains |= outcome.chains
+            lags.merge(outcome.lags)
+        return Outcome(self.progress, chains, lags, any(outcome.interrupted for outcome, _ in self._outcomes.values()))
+
+    @property
+    def progress(self) -> Progress:
+        """All workers' together: counts are sums, times those of the slowest."""
+        facts = self._facts[:]
+        each = [_progress(facts[worker * _FACTS : (worker + 1) * _FACTS]) for worker in range(len(self._shares))]
+        at_work = [progress for progress in each if progress.generated] or each
+        return Progress(
+            generated=sum(progress.generated for progress in each),
+            acked=sum(progress.acked for progress in each),
+            failed=sum(progress.failed for progress in each),
+            queued=sum(progress.queued for progress in each),
+            market_time=min(progress.market_time for progress in at_work),
+            elapsed=max(progress.elapsed for progress in each),
+            lag=max(progress.lag for progress in each),
+            largest_lag=max(progress.largest_lag for progress in each),
+        )
+
+    @property
+    def deliveries(self) -> dict[str, Runs]:
+        """A partition has one writer, so that its runs are those that this one knows."""
+        return {place: runs for _, deliveries in self._outcomes.values() for place, runs in deliveries.items()}
+
+
+def _progress(facts: list[float]) -> Progress:
+    generated, acked, failed, queued, *times = facts
+    return Progress(int(generated), int(acked), int(failed), int(queued), *times)
+
+
+def _work(share: _Share, pipe: Connection, instants: SynchronizedArray[int], facts: SynchronizedArray[float]) -> None:
+    """The whole life of a worker."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent is told, and tells all workers
+    pipe.send("started")
+    start = pipe.recv()
+    sink = KafkaSink(share.plan, start, share.servers, share.partitions)
+    producer = Producer(share.plan, start, sink, WallClock(), share=(share.worker, share.workers))
+    report = _reporter(share.worker, facts)
+
+    def origin() -> int:
+        pipe.send("first block ready")
+        moment: int = pipe.recv()
+        return moment
+
+    try:
+        outcome = producer.run(Shared(instants, share.worker), report, origin)
+        pipe.send((_own(outcome, share), sink.deliveries.runs))
+    except SimulatorError as error:
+        report(producer.progress)
+        pipe.send(error)
+    finally:
+        sink.close()
+
+
+def _reporter(worker: int, facts: SynchronizedArray[float]) -> Callable[[Progress], None]:
+    parent = os.getppid()
+
+    def report(progress: Progress) -> None:
+        facts[worker * _FACTS : (worker + 1) * _FACTS] = list(astuple(progress))
+        if os.getppid() != parent:  # killed; nobody is left to send for
+            os._exit(1)
+
+    return report
+
+
+def _own(outcome: Outcome, share: _Share) -> Outcome:
+    """With the digest of the worker's own symbols only: it has seen nothing of the others."""
+    names = [share.plan.market.symbols[place].name for place in owned(share.plan, share.worker, share.workers).tolist()]
+    return replace(outcome, chains={name: outcome.chains[name] for name in names})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import generation, producer, verifying
+from benchmarks import generation, pacing, producer, verifying
 
-BENCHMARKS = {"generation": generation.main, "producer": producer.main, "verifying": verifying.main}
+BENCHMARKS = {"generation": generation.main, "producer": producer.main, "pacing": pacing.main, "verifying": verifying.main}
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def pair_ratios(rates: dict[str, list[float]], ours: str, theirs: str) -> list[f
 
 
 def publish(name: str, rates: dict[str, list[float]], ratios: dict[str, list[float]], conditions: dict[str, Any]) -> None:
-    """Print a table, and keep the figures as `results/<name>.json` with the machine and the versions."""
+    """Print a table of events per second, and keep the figures."""
     table = Table("case", "median events/s", "least", "most", title=name, title_justify="left")
     for case, values in rates.items():
         table.add_row(case, *(f"{value:,.0f}" for value in (statistics.median(values), min(values), max(values))))
@@ -65,9 +65,13 @@ def publish(name: str, rates: dict[str, list[float]], ratios: dict[str, list[flo
     console.print(table)
     for pair, values in ratios.items():
         console.print(f"{pair}: median of {len(values)} pairs {statistics.median(values):.2f}")
+    keep(name, {"events_per_second": rates, "ratios": ratios}, conditions)
+
+
+def keep(name: str, content: dict[str, Any], conditions: dict[str, Any]) -> None:
+    """Keep figures as `results/<name>.json` with their conditions, the machine and the versions."""
     content = {
-        "events_per_second": rates,
-        "ratios": ratios,
+        **content,
         "conditions": {**conditions, "cores": os.cpu_count(), "rounds": ROUNDS},
         "host": host(),
         "versions": package_versions(),

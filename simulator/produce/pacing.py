@@ -21,7 +21,7 @@ _LONGEST_SLEEP = 20_000_000
 """Nanoseconds between two looks at the stop signal and at delivery reports."""
 _SHORTEST_SLEEP = 500_000
 """Nanoseconds: events that are due sooner are sent together, or waiting would cost more than sending."""
-_ALLOWANCE = 100_000_000
+_ALLOWANCE = 250_000_000
 """Nanoseconds that the producer may be behind before it counts as fallen behind, and not as a hiccup of the machine."""
 
 

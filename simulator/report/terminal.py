@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.produce.producer import Progress as Standing
 
 _WIDTH = 150
-_FALLEN_BEHIND = 0.1
+_FALLEN_BEHIND = 0.25
 """Seconds, as `produce.pacing` has it."""
 _STYLES = {"match": "bold green", "mismatch": "bold red", "incomplete": "bold yellow"}
 

@@ -1,4 +1,4 @@
-"""Growth: what an event costs as symbols, partitions, the market's rate and the duration grow, one worker, model to acknowledgement.
+"""Growth: events per second as symbols, partitions, the rate of the market and the duration grow: one worker, model to ack.
 
 Drawn by `python -m benchmarks.plots` as `docs/pictures/growth.png`.
 """

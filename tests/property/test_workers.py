@@ -79,7 +79,7 @@ def test_workers_leave_the_faults_alone(name: str, make_plan: Callable[..., Plan
 def test_each_symbol_has_one_worker_and_each_partition_too(make_plan: Callable[..., Plan]) -> None:
     plan = make_plan("symbols.count=200", "sink.partitions=8")
     shares = [owned(plan, worker, 3).tolist() for worker in range(3)]
-    assert sorted(sum(shares, [])) == list(range(200))
+    assert sorted(place for share in shares for place in share) == list(range(200))
     names = [symbol.name for symbol in plan.market.symbols]
     writers = [{partition_of(names[place], 8) for place in share} for share in shares]
     assert not any(one & other for one, other in combinations(writers, 2))

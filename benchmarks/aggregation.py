@@ -1,7 +1,8 @@
 """The aggregation beside the job that this project grew from: micro-batch latency, and catching up; and the limit, by polars.
 
 Asked: latency at 500 events/s 15 times lower and under 0.4 s; catching up over 5 M rows 5 times as fast, the whole process
-from its start counted. Cases run in turn on one broker. A latency is the median of micro-batches with records, the first five aside.
+from its start counted. Cases run in turn on one broker. A latency is the median of the micro-batches with records, the first
+five aside.
 `python -m benchmarks.aggregation [--latencies 5] [--catch-ups 3]`; results: `benchmarks/results/aggregation.json`.
 """
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import generation, pacing, producer, verifying
+from benchmarks import aggregation, generation, pacing, producer, startup, verifying
 
-BENCHMARKS = {"generation": generation.main, "producer": producer.main, "pacing": pacing.main, "verifying": verifying.main}
+BENCHMARKS = {
+    "generation": generation.main,
+    "producer": producer.main,
+    "pacing": pacing.main,
+    "aggregation": aggregation.main,
+    "startup": startup.main,
+    "verifying": verifying.main,
+}
 
 
 def main() -> None:

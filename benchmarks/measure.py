@@ -72,7 +72,7 @@ def keep(name: str, content: dict[str, Any], conditions: dict[str, Any]) -> None
     """Keep figures as `results/<name>.json` with their conditions, the machine and the versions."""
     content = {
         **content,
-        "conditions": {**conditions, "cores": os.cpu_count(), "rounds": ROUNDS},
+        "conditions": {"cores": os.cpu_count(), "rounds": ROUNDS, **conditions},
         "host": host(),
         "versions": package_versions(),
     }

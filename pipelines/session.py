@@ -30,7 +30,8 @@ _DEFAULTS = {
 }
 _PACKAGES, _IVY, _MASTER, _NAME = "spark.jars.packages", "spark.jars.ivy", "spark.master", "spark.app.name"
 _DEFAULT_IVY = "~/.ivy2.5.2"
-_LOOPBACK = ("spark.driver.host", "spark.driver.bindAddress")
+# What a plan for one machine says of it.
+_ONE_MACHINE = ("spark.driver.host", "spark.driver.bindAddress", "spark.sql.streaming.checkpointFileManagerClass")
 _JAVA_END_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -80,8 +81,9 @@ def _effective(properties: dict[str, str]) -> dict[str, str]:
         given = {key: value for key, value in SparkConf().getAll() if key != _NAME}
         properties = {**properties, **given}
     if not properties.get(_MASTER, "local").startswith("local"):
-        # A plan for one machine binds the driver to it alone; the executors of a cluster could not reach it.
-        properties = {key: value for key, value in properties.items() if key not in _LOOPBACK}
+        # A plan for one machine binds the driver to it alone, where the executors of a cluster could not reach it, and has the
+        # checkpoint on its disk.
+        properties = {key: value for key, value in properties.items() if key not in _ONE_MACHINE}
     return properties
 
 

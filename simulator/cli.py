@@ -17,10 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from simulator.checks import CHECKS
 from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
 from simulator.rundir import RunDirectory
-from simulator.schema import read_specification
 
 _LOG = logging.getLogger("simulator")
 
@@ -73,6 +71,10 @@ def _compose_and_run(config: DictConfig) -> float:
 def _run(config: DictConfig) -> int:
     directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
     try:
+        # Loaded here, with numpy and all that the market's models need: `--help` does not wait for them.
+        from simulator.checks import CHECKS  # noqa: PLC0415
+        from simulator.schema import read_specification  # noqa: PLC0415
+
         content = OmegaConf.to_container(config, resolve=True)
         assert isinstance(content, dict)  # noqa: S101  # Hydra's root is a mapping
         specification = read_specification({str(key): value for key, value in content.items()}, CHECKS)

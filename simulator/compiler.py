@@ -25,6 +25,7 @@ Pass = Callable[[Specification, Sections], Any]
 BROKER_PORT = 9092
 """Where `mode=broker` listens when no port is given, and where everybody looks for a Kafka."""
 
+_FILE_MANAGER = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
 _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 # A paced run reads at most a minute of events in a micro-batch, and never fewer than this.
 _LEAST_OFFSETS_PER_TRIGGER = 1_000_000
@@ -287,10 +288,17 @@ def _spark_properties(specification: Specification, sections: Sections) -> dict[
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(partitions),
         "spark.sql.streaming.stateStore.providerClass": _ROCKSDB,
+        # A micro-batch writes what it changed, not all of the state (0015).
+        "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
         "spark.ui.enabled": str(spark.ui).lower(),
     }
     if cores:
-        properties |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        properties |= {
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            # Checkpoints on this machine's disk: the default starts a process for the permissions of each file (0015).
+            "spark.sql.streaming.checkpointFileManagerClass": _FILE_MANAGER,
+        }
     if "kafka" in {specification.sink.kind, specification.output.kind, specification.dead_letters.kind}:
         properties["spark.jars.packages"] = spark.connector
     return properties | {key: _property(value) for key, value in spark.conf.items()}

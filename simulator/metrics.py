@@ -7,9 +7,15 @@ The others are sums of floating-point numbers, whose last bits depend on the ord
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 RELATIVE_TOLERANCE = 1e-9
 
@@ -21,31 +27,38 @@ class Metric:
     Attributes:
         name: the column.
         sql: Spark SQL aggregate over the events of a window and symbol.
-        reference: the same as a polars aggregate.
+        build: the same as a polars aggregate, given polars.
         exact: whether both must agree to the bit; otherwise to a relative error of 1e-9.
     """
 
     name: str
     sql: str
-    reference: pl.Expr
+    build: Callable[[ModuleType], pl.Expr]
     exact: bool
 
+    @cached_property
+    def reference(self) -> pl.Expr:
+        """The polars aggregate. Made when it is asked for: compiling a plan does not wait for polars to be loaded."""
+        return self.build(import_module("polars"))
 
-_PRICE, _VOLUME, _SEQ = pl.col("price"), pl.col("volume"), pl.col("seq")
 
-# Cancelled trades have no volume: a window of none but those has no such price.
-_VWAP = pl.when(_VOLUME.sum() != 0).then((_PRICE * _VOLUME).sum() / _VOLUME.sum())
+def _vwap(polars: ModuleType) -> pl.Expr:
+    """Cancelled trades have no volume: a window of none but those has no such price."""
+    price, volume = polars.col("price"), polars.col("volume")
+    price_of_all: pl.Expr = polars.when(volume.sum() != 0).then((price * volume).sum() / volume.sum())
+    return price_of_all
+
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("avg_price", "avg(price)", _PRICE.mean(), exact=False),
-        Metric("volume", "sum(volume)", _VOLUME.sum(), exact=True),
-        Metric("msg_ct", "count(*)", pl.len().cast(pl.Int64), exact=True),
-        Metric("vwap", "try_divide(sum(price * volume), sum(volume))", _VWAP, exact=False),
-        Metric("open", "min_by(price, seq)", _PRICE.sort_by(_SEQ).first(), exact=True),
-        Metric("high", "max(price)", _PRICE.max(), exact=True),
-        Metric("low", "min(price)", _PRICE.min(), exact=True),
-        Metric("close", "max_by(price, seq)", _PRICE.sort_by(_SEQ).last(), exact=True),
+        Metric("avg_price", "avg(price)", lambda pl: pl.col("price").mean(), exact=False),
+        Metric("volume", "sum(volume)", lambda pl: pl.col("volume").sum(), exact=True),
+        Metric("msg_ct", "count(*)", lambda pl: pl.len().cast(pl.Int64), exact=True),
+        Metric("vwap", "try_divide(sum(price * volume), sum(volume))", _vwap, exact=False),
+        Metric("open", "min_by(price, seq)", lambda pl: pl.col("price").sort_by("seq").first(), exact=True),
+        Metric("high", "max(price)", lambda pl: pl.col("price").max(), exact=True),
+        Metric("low", "min(price)", lambda pl: pl.col("price").min(), exact=True),
+        Metric("close", "max_by(price, seq)", lambda pl: pl.col("price").sort_by("seq").last(), exact=True),
     )
 }

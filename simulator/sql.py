@@ -52,7 +52,8 @@ def parse_json(json_schema: Mapping[str, Any], names: Mapping[str, str], time_fo
         time_format: how the time is written.
         where: columns of the records that say where each came from.
 
-    The reason is the first of its list that holds; Spark by itself would read U+FFFD for what is not UTF-8.
+    The reason is the first of its list that holds. Spark by itself would read U+FFFD for what is not UTF-8, so that only what is
+    UTF-8 is parsed; the reason, of which it is a part, is worked out by the query of the rejected records alone.
     """
     select = _typed(names, time_format, "event.")
     complete = " AND ".join(f"event.{identifier(name)} IS NOT NULL" for name in names.values())
@@ -62,7 +63,7 @@ def parse_json(json_schema: Mapping[str, Any], names: Mapping[str, str], time_fo
     valid = "is_valid_utf8(CAST(value AS STRING))"
     return f"""SELECT
   {select},
-  event IS NULL OR event.{_CORRUPT} IS NOT NULL OR NOT ({complete}) OR NOT {valid} AS rejected,
+  event IS NULL OR event.{_CORRUPT} IS NOT NULL OR NOT ({complete}) AS rejected,
   CASE
     WHEN value IS NULL THEN 'null value'
     WHEN length(value) = 0 THEN 'empty value'
@@ -73,7 +74,9 @@ def parse_json(json_schema: Mapping[str, Any], names: Mapping[str, str], time_fo
   value, {origin}
 FROM (
   SELECT
-    from_json(CAST(value AS STRING), {literal(schema)}, {options}) AS event,
+    CASE WHEN {valid}
+      THEN from_json(CAST(value AS STRING), {literal(schema)}, {options})
+    END AS event,
     value, {origin}
   FROM records
 )"""

@@ -1,4 +1,7 @@
-"""A user's file of times and values: CSV or Parquet, checked column by column, with faults in one line each."""
+"""A user's file of times and values: CSV or Parquet, checked column by column, with faults in one line each.
+
+polars is loaded when a file is: compiling a plan that names none does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Literal, final
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -46,6 +48,8 @@ class Recorded:
     """
 
     def __init__(self, key: str, path: str, columns: list[str]) -> None:
+        import polars as pl  # noqa: PLC0415  # see the module
+
         self._where = f"{key}={path}"
         self._path = Path(path)
         if not self._path.is_file():
@@ -76,6 +80,8 @@ class Recorded:
 
     def nanoseconds(self, column: str, unit: TimeUnit) -> NDArray[np.int64]:
         """Times as nanoseconds since 1970, or since what numbers count from: date-times, dates, RFC 3339 texts or numbers."""
+        import polars as pl  # noqa: PLC0415  # see the module
+
         values = self.frame[column]
         if values.dtype == pl.String:
             values = values.str.to_datetime(time_unit="ns", time_zone="UTC", strict=False)
@@ -105,6 +111,8 @@ class Recorded:
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A column as floating point."""
+        import polars as pl  # noqa: PLC0415  # see the module
+
         values = self.frame[column]
         if not values.dtype.is_numeric():
             raise self.fault(f"column {column} must hold numbers, not {values.dtype}")
@@ -112,6 +120,8 @@ class Recorded:
 
     def texts(self, column: str) -> list[str]:
         """A column as text."""
+        import polars as pl  # noqa: PLC0415  # see the module
+
         texts: list[str] = self.frame[column].cast(pl.String).to_list()
         return texts
 

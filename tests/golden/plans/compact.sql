@@ -5,7 +5,7 @@ SELECT
   timestamp_micros(event.`t`) AS event_time,
   event.`p` AS price,
   event.`v` AS volume,
-  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`s` IS NOT NULL AND event.`q` IS NOT NULL AND event.`t` IS NOT NULL AND event.`p` IS NOT NULL AND event.`v` IS NOT NULL) OR NOT is_valid_utf8(CAST(value AS STRING)) AS rejected,
+  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`s` IS NOT NULL AND event.`q` IS NOT NULL AND event.`t` IS NOT NULL AND event.`p` IS NOT NULL AND event.`v` IS NOT NULL) AS rejected,
   CASE
     WHEN value IS NULL THEN 'null value'
     WHEN length(value) = 0 THEN 'empty value'
@@ -16,7 +16,9 @@ SELECT
   value, partition, offset, key
 FROM (
   SELECT
-    from_json(CAST(value AS STRING), '`s` STRING, `q` BIGINT, `t` BIGINT, `p` DOUBLE, `v` BIGINT, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false')) AS event,
+    CASE WHEN is_valid_utf8(CAST(value AS STRING))
+      THEN from_json(CAST(value AS STRING), '`s` STRING, `q` BIGINT, `t` BIGINT, `p` DOUBLE, `v` BIGINT, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false'))
+    END AS event,
     value, partition, offset, key
   FROM records
 );

@@ -5,7 +5,7 @@ SELECT
   event.`event_time` AS event_time,
   event.`price` AS price,
   event.`volume` AS volume,
-  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`symbol` IS NOT NULL AND event.`seq` IS NOT NULL AND event.`event_time` IS NOT NULL AND event.`price` IS NOT NULL AND event.`volume` IS NOT NULL AND event.`bid` IS NOT NULL AND event.`ask` IS NOT NULL AND event.`bid_size` IS NOT NULL AND event.`ask_size` IS NOT NULL) OR NOT is_valid_utf8(CAST(value AS STRING)) AS rejected,
+  event IS NULL OR event._corrupt_record IS NOT NULL OR NOT (event.`symbol` IS NOT NULL AND event.`seq` IS NOT NULL AND event.`event_time` IS NOT NULL AND event.`price` IS NOT NULL AND event.`volume` IS NOT NULL AND event.`bid` IS NOT NULL AND event.`ask` IS NOT NULL AND event.`bid_size` IS NOT NULL AND event.`ask_size` IS NOT NULL) AS rejected,
   CASE
     WHEN value IS NULL THEN 'null value'
     WHEN length(value) = 0 THEN 'empty value'
@@ -16,7 +16,9 @@ SELECT
   value, partition, offset, key
 FROM (
   SELECT
-    from_json(CAST(value AS STRING), '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT, `bid` DOUBLE, `ask` DOUBLE, `bid_size` BIGINT, `ask_size` BIGINT, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false')) AS event,
+    CASE WHEN is_valid_utf8(CAST(value AS STRING))
+      THEN from_json(CAST(value AS STRING), '`symbol` STRING, `seq` BIGINT, `event_time` TIMESTAMP, `price` DOUBLE, `volume` BIGINT, `bid` DOUBLE, `ask` DOUBLE, `bid_size` BIGINT, `ask_size` BIGINT, `_corrupt_record` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '_corrupt_record', 'allowNonNumericNumbers', 'false'))
+    END AS event,
     value, partition, offset, key
   FROM records
 );

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import aggregation, generation, pacing, producer, startup, verifying
+from benchmarks import aggregation, generation, growth, memory, pacing, producer, startup, verifying
 
 BENCHMARKS = {
     "generation": generation.main,
     "producer": producer.main,
     "pacing": pacing.main,
     "aggregation": aggregation.main,
+    "growth": growth.main,
     "startup": startup.main,
+    "memory": memory.main,
     "verifying": verifying.main,
 }
 

@@ -287,4 +287,4 @@ def test_the_lines_of_the_terminal() -> None:
     off = {"windows": 1200, "absolute": 0.25, "relative": None}
     assert metric_line("vwap", off) == "vwap differs in 1,200 windows, by 0.25 at most"
     off = {"windows": 1, "absolute": 2.0, "relative": 0.01}
-    assert metric_line("volume", off) == "volume differs in 1 windows, by 2 at most, 0.01 of what it should be"
+    assert metric_line("volume", off) == "volume differs in 1 window, by 2 at most, 0.01 of what it should be"

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from simulator.checks import CHECKS
+from simulator.choices import check_choices, with_pluses
 from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
 from simulator.rundir import RunDirectory
 from simulator.schema import read_specification
@@ -40,9 +41,11 @@ class _Exit:
 def main() -> None:
     """Entry point of `simulator` and `python -m simulator`; ends the process with the contract's exit codes."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
+    sys.argv[1:] = with_pluses(sys.argv[1:])
     try:
+        check_choices(sys.argv[1:], config_directory())
         _compose_and_run()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, BadConfigError) as error:
         from simulator.overrides import diagnose  # noqa: PLC0415  # only where something is wrong
 
         _tell(BadConfigError(diagnose(sys.argv[1:], config_directory(), error)))

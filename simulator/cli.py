@@ -70,6 +70,10 @@ def _compose_and_run(config: DictConfig) -> float:
     code = _run(config)
     if HydraConfig.get().mode == RunMode.RUN:
         _Exit.code = code
+    else:
+        from simulator.report.sweep import note_exit_code  # noqa: PLC0415  # as below
+
+        note_exit_code(Path(HydraConfig.get().runtime.output_dir), code)
     return float(code)
 
 

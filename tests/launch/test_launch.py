@@ -133,3 +133,9 @@ def test_the_wheel_has_every_package() -> None:
     folders = {path.parent for name in ("simulator", "pipelines") for path in (ROOT / name).rglob("__init__.py")}
     there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert set(named) == there | {"simulator.conf"}
+
+
+def test_a_sweep_without_verdicts_is_ok(tmp_path: Path) -> None:
+    sweep = [sys.executable, "-m", "simulator", "-m", "mode=sample", "events=1", "hydra.sweep.dir=jobs"]
+    assert launch([*sweep, "seed=range(2)"], tmp_path).stdout.count(" ok ") == 2
+    assert launch([*sweep, "rate=100,-1"], tmp_path, code=1).stdout.count(" failed ") == 1

@@ -44,8 +44,11 @@ def test_it_ends_with_what_was_sent_and_where(make_context: MakeContext, capsys:
     assert manifest["begin_offsets"] is None
 
 
-def test_without_faults_none_are_counted(make_context: MakeContext, capsys: pytest.CaptureFixture[str]) -> None:
-    produce.run(make_context())
+@pytest.mark.parametrize("overrides", [(), ("faults=late", "faults.late.rate=0")])
+def test_without_faults_none_are_counted(
+    overrides: tuple[str, ...], make_context: MakeContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    produce.run(make_context(*overrides))
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["sent", "digest", "run"]
 
 

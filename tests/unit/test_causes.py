@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ import pytest
 from simulator.answers.bounds import legal_windows
 from simulator.answers.causes import case as case_module
 from simulator.answers.causes.case import Case
+from simulator.answers.causes.lateness import _is_sum
 from simulator.answers.causes.table import CAUSES, SHOWN_CAUSES, causes_of
 from simulator.answers.expected import expected_answers
 from simulator.answers.verify import compare
@@ -207,6 +209,70 @@ def test_a_mistake_is_recognised(mistake: str, made: Callable[..., Maker]) -> No
     assert first["of"] >= first["explains"] >= first["of"] * (0.9 if mistake == "rejected_counted" else 1.0) > 0
     assert all(other["explains"] <= first["explains"] for other in rest)
     assert first["sentence"].endswith(".")
+
+
+def without(condition: Callable[[Row], bool]) -> Callable[[Any], Row | None]:
+    """A parser that passes over some trades, whatever their time."""
+
+    def parse(message: Any) -> Row | None:  # noqa: ANN401
+        row = strictly(message)
+        return None if row is None or condition(row) else row
+
+    return parse
+
+
+def strictly(message: Any) -> Row | None:  # noqa: ANN401
+    row = carelessly(message)
+    return None if row is None or None in row.values() else row
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        lambda row: row["volume"] < 10,
+        lambda row: row["volume"] < 3,
+        lambda row: row["volume"] > 200,
+        lambda row: row["seq"] % 9 == 0,
+    ],
+    ids=["small", "smallest", "large", "every ninth"],
+)
+@pytest.mark.parametrize("feed", [LATE, ("faults=late",), DIRTY], ids=["late_feed", "late", "dirty_feed"])
+@pytest.mark.parametrize("records", [1_000_000, 1000])
+def test_what_is_dropped_for_another_reason_is_not_called_late(
+    records: int,
+    feed: tuple[str, ...],
+    condition: Callable[[Row], bool],
+    made: Callable[..., Maker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(case_module, "_RECORDS", records)
+    maker = made(*feed, "symbols.count=60", "metrics=basic")
+    found = causes(maker, maker(parse=without(condition)))
+    assert "late_dropped" not in {cause["cause"] for cause in found}
+
+
+@pytest.mark.parametrize("metrics", [["msg_ct", "volume"], ["volume"], ["msg_ct"], ["avg_price"]])
+def test_late_records_are_found_by_any_metric(metrics: list[str], made: Callable[..., Maker]) -> None:
+    maker = made(*LATE)
+    first, *_ = causes(maker, maker(drops="event", delay=0).select(*KEYS, *metrics), metrics)
+    assert (first["cause"], first["explains"]) == ("late_dropped", first["of"])
+
+
+def test_sums_of_late_volumes() -> None:
+    volumes = [3, 5, 5, 40]
+    reached = {(count, total) for count in range(5) for total in range(60) if _is_sum(volumes, float(count), float(total))}
+    wanted = {(count, sum(chosen)) for count in range(5) for chosen in combinations(volumes, count)}
+    assert reached == wanted
+    assert [total for total in range(-2, 60) if _is_sum(volumes, None, float(total))] == sorted({total for _, total in wanted})
+    assert _is_sum(volumes, 2.0, None)
+    for count, total in ((5.0, None), (-1.0, None), (1.5, None), (1.0, 2.5), (None, 54.0)):
+        assert not _is_sum(volumes, count, total)
+
+
+def test_many_late_volumes_are_held_against_their_extremes() -> None:
+    volumes = [2] * 1000
+    assert _is_sum(volumes, 10.0, 20.0)
+    assert not _is_sum(volumes, 10.0, 21.0)
 
 
 def test_every_cause_has_a_mistake() -> None:

@@ -38,6 +38,8 @@ EDGES = ("+scenario=edge_cases", "~faults.late", "~faults.duplicate", "window.de
 DIRTY = ("+scenario=dirty_feed",)
 LATE = ("+scenario=late_feed",)
 CORRUPT = ("faults=corrupt", "faults.corrupt.rate=0.1")
+# A trade a second of a symbol, ten in a window.
+SPARSE = ("symbols.count=100", "rate=100", "duration=60", "metrics=basic")
 NANS = (*CORRUPT, "faults.corrupt.kinds=[not_a_number]")
 
 
@@ -237,7 +239,7 @@ def strictly(message: Any) -> Row | None:  # noqa: ANN401
     ids=["small", "smallest", "large", "every ninth"],
 )
 @pytest.mark.parametrize("feed", [LATE, ("faults=late",), DIRTY], ids=["late_feed", "late", "dirty_feed"])
-@pytest.mark.parametrize("records", [1_000_000, 1000])
+@pytest.mark.parametrize("records", [1_000_000, 4000])
 def test_what_is_dropped_for_another_reason_is_not_called_late(
     records: int,
     feed: tuple[str, ...],
@@ -246,7 +248,8 @@ def test_what_is_dropped_for_another_reason_is_not_called_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(case_module, "_RECORDS", records)
-    maker = made(*feed, "symbols.count=60", "metrics=basic")
+    monkeypatch.setattr(market_stream, "BLOCK_EVENTS", 500)
+    maker = made(*feed, *SPARSE)
     found = causes(maker, maker(parse=without(condition)))
     assert "late_dropped" not in {cause["cause"] for cause in found}
 
@@ -256,6 +259,15 @@ def test_late_records_are_found_by_any_metric(metrics: list[str], made: Callable
     maker = made(*LATE)
     first, *_ = causes(maker, maker(drops="event", delay=0).select(*KEYS, *metrics), metrics)
     assert (first["cause"], first["explains"]) == ("late_dropped", first["of"])
+
+
+def test_late_records_are_found_among_the_first_records(made: Callable[..., Maker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(case_module, "_RECORDS", 1000)
+    monkeypatch.setattr(market_stream, "BLOCK_EVENTS", 100)
+    maker = made(*LATE)
+    first, *_ = causes(maker, maker(drops="event", delay=0))
+    assert first["cause"] == "late_dropped"
+    assert 0 < first["explains"] < first["of"]
 
 
 def test_sums_of_late_volumes() -> None:

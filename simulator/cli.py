@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from simulator.choices import check_choices, with_pluses
 from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
 from simulator.rundir import RunDirectory
 
@@ -38,9 +39,11 @@ class _Exit:
 def main() -> None:
     """Entry point of `simulator` and `python -m simulator`; ends the process with the contract's exit codes."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
+    sys.argv[1:] = with_pluses(sys.argv[1:])
     try:
+        check_choices(sys.argv[1:], config_directory())
         _compose_and_run()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, BadConfigError) as error:
         from simulator.overrides import diagnose  # noqa: PLC0415  # only where something is wrong
 
         _tell(BadConfigError(diagnose(sys.argv[1:], config_directory(), error)))
@@ -65,6 +68,10 @@ def _compose_and_run(config: DictConfig) -> float:
     code = _run(config)
     if HydraConfig.get().mode == RunMode.RUN:
         _Exit.code = code
+    else:
+        from simulator.report.sweep import note_exit_code  # noqa: PLC0415  # as below
+
+        note_exit_code(Path(HydraConfig.get().runtime.output_dir), code)
     return float(code)
 
 

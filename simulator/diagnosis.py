@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -36,6 +36,8 @@ _MESSAGES = {
     "union_tag_not_found": "needs the key `kind`",
 }
 
+NOT_SWITCHED_ON = "the fault {name} is not switched on; add it: 'faults=[{chosen}]'"
+
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean X?`, or nothing when no known word is near."""
@@ -55,14 +57,31 @@ def show(value: object) -> str:
 def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line per fault that pydantic found while reading `model`."""
     faults: dict[tuple[str, str], str] = {}
-    for item in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    absent = _absent_faults(errors)
+    for item in errors:
         path, owners = _place(item["loc"], model)
         line = _line(path, item, owners)
+        if path[:1] == ["faults"] and path[1:2] and path[1] in absent:
+            path = path[:2]
+            line = f"{'.'.join(path)}={show(absent[path[1]])}: {NOT_SWITCHED_ON.format(name=path[1], chosen=path[1])}"
         # `arrivals.rate: ${rate}` has the fault of `rate`: the shorter path is where the user wrote it.
         same = path[-1] if path else "", line.removeprefix(".".join(path))
         if same not in faults or len(line) < len(faults[same]):
             faults[same] = line
     return list(faults.values())
+
+
+def _absent_faults(errors: Sequence[Any]) -> dict[str, object]:
+    """The faults that have only some of their keys, and what they have: keys were set, and the fault was not named."""
+    missing = [(str(item["loc"][1]), item["input"]) for item in errors if _is_missing_key_of_fault(item)]
+    names = [name for name, _ in missing]
+    # A single one was taken away by hand.
+    return {name: given for name, given in missing if names.count(name) > 1}
+
+
+def _is_missing_key_of_fault(item: Any) -> bool:  # noqa: ANN401  # pydantic's ErrorDetails
+    return item["type"] == "missing" and item["loc"][0] == "faults" and len(item["loc"]) == 3  # noqa: PLR2004  # section, fault, key
 
 
 def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -15,9 +15,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from simulator.checks import CHECKS
-from simulator.diagnosis import show, suggestion
+from simulator.choices import LISTS, groups_of, option_fault, values_of, written
+from simulator.diagnosis import NOT_SWITCHED_ON, show, suggestion
 from simulator.errors import BadConfigError
 from simulator.schema import read_specification
+
+_REFUSALS = (HydraException, OmegaConfBaseException, ValueError)
+"""What Hydra raises where it refuses an override; ValueError among it, where a group is given no option."""
 
 
 def diagnose(arguments: list[str], conf: str, error: Exception) -> list[str]:
@@ -29,15 +33,18 @@ def diagnose(arguments: list[str], conf: str, error: Exception) -> list[str]:
         error: what Hydra said.
     """
     overrides, faults = _parse([argument for argument in arguments if not argument.startswith("-")])
-    groups = {path.name: sorted(option.stem for option in path.glob("*.yaml")) for path in Path(conf).iterdir() if path.is_dir()}
-    groups = {name: options for name, options in groups.items() if options}
+    is_multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
+    groups = groups_of(conf)
     GlobalHydra.instance().clear()
     with initialize_config_dir(conf, version_base="1.3"):
         good: list[str] = []
-        for override in overrides:
+        # First scenarios, then options, then their delays and keys, which are there or not whatever the command line's order.
+        for override in sorted(overrides, key=lambda override: _rank(override, groups)):
             fault = _fault(override, groups, good)
+            if fault is None and override.is_sweep_override() and not is_multirun:
+                fault = _sweep_fault(override, good)
             faults += [fault] if fault else []
-            good += [] if fault or override.is_sweep_override() else [override.input_line or ""]
+            good += _stand_in(override, groups, good)
         faults += _faults_of_rest(good)
     return faults or [_first_line(error)]
 
@@ -47,39 +54,114 @@ def _parse(words: list[str]) -> tuple[list[Override], list[str]]:
     for word in words:
         try:
             parsed += OverridesParser.create().parse_overrides([word])
-        except HydraException as error:  # noqa: PERF203  # each word is tried, to tell all faults at once
-            faults.append(f"{show(word)}: is no override KEY=VALUE ({_first_line(error)})")
+        except HydraException:  # noqa: PERF203  # each word is tried, to tell all faults at once
+            what = "the value cannot be read; are its brackets and quotes closed?" if "=" in word else "is no override KEY=VALUE"
+            faults.append(f"{show(word)}: {what}")
     return parsed, faults
+
+
+def _rank(override: Override, groups: Mapping[str, list[str]]) -> int:
+    key = override.key_or_group
+    if key not in groups:
+        return 3
+    return 0 if key in {"scenario", "sweep"} else 1 + int(key == "delay")
 
 
 def _fault(override: Override, groups: dict[str, list[str]], good: list[str]) -> str | None:
     key = override.key_or_group
-    if key in groups:
-        return _option_fault(key, override, groups[key])
-    if override.is_sweep_override() or key.split(".")[0] == "hydra":
-        return None
+    fault = option_fault(override, groups[key]) if key in groups else None
+    fault = fault or _absent_fault(override, groups["faults"], good)
+    if fault or key.split(".")[0] == "hydra":
+        return fault
+    for single in _singles(override):
+        try:
+            compose("config", [*good, single])
+        except _REFUSALS as error:  # noqa: PERF203  # each value is tried
+            return _group_fault(override, error, groups, good) if key in groups else _key_fault(override, list(groups), good)
+    return None
+
+
+def _singles(override: Override) -> list[str]:
+    """The override; of a sweep one for each value."""
+    if not override.is_sweep_override():
+        return [override.input_line or ""]
+    key = (override.input_line or "").partition("=")[0]
+    return [f"{key}={item}" for item in override.sweep_string_iterator()]
+
+
+def _stand_in(override: Override, groups: Mapping[str, list[str]], good: list[str]) -> list[str]:
+    """What an override adds to those that the next ones are looked at with: nothing if it is bad, of options swept the first."""
+    key = override.key_or_group
+    if key.split(".")[0] == "hydra" or (override.is_sweep_override() and key not in groups):
+        return []
+    first = _singles(override)[:1]
+    if key in LISTS and override.is_sweep_override() and not any(isinstance(value, list) for value in values_of(override)):
+        first = ["{}=[{}]".format(*(override.input_line or "").split("=", 1))]
+    options = groups.get(key)
+    if options is not None and option_fault(override, options):
+        return []
     try:
-        compose("config", [*good, override.input_line or ""])
-    except (HydraException, OmegaConfBaseException):
-        return _key_fault(override, list(groups), good)
+        compose("config", [*good, *first])
+    except _REFUSALS:
+        return []
+    return first
+
+
+def _sweep_fault(override: Override, good: list[str]) -> str:
+    """Of several values without -m: Hydra cannot know whether a list is meant."""
+    text, key = written(override), override.key_or_group
+    present = OmegaConf.select(compose("config", good), key)
+    if key in LISTS or OmegaConf.is_list(present):
+        plus = "+" if override.is_add() else ""
+        name, _, values = text.partition("=")
+        return f"{text}: write '{plus}{name}=[{values}]', or -m for a sweep"
+    return f"{text}: several values are for a sweep; write -m before them"
+
+
+def _absent_fault(override: Override, options: list[str], good: list[str]) -> str | None:
+    """Of a key of a fault that is not switched on, or that there is not."""
+    key = override.package if override.key_or_group == "delay" else override.key_or_group
+    section, _, rest = (key or "").partition(".")
+    name, _, deeper = rest.partition(".")
+    # With a plus, a whole fault may be written out; what it lacks is told when it is read.
+    if section != "faults" or not name or override.is_add():
+        return None
+    settings = compose("config", good).faults
+    if name in settings:
+        return None
+    if name in options:
+        chosen = ",".join([fault for fault in settings if fault in options] + [name])
+        return f"{written(override)}: {NOT_SWITCHED_ON.format(name=name, chosen=chosen)}"
+    if deeper or override.key_or_group == "delay" or isinstance(values_of(override)[0], dict):
+        names = [option for option in options if option != "none"]
+        return f"{written(override)}: no such fault{suggestion(name, names)}; allowed: {', '.join(names)}"
     return None
 
 
-def _option_fault(group: str, override: Override, options: list[str]) -> str | None:
-    value = override.value()
-    chosen = [str(item) for item in value] if isinstance(value, list) else [str(value)]
-    if override.is_sweep_override():
-        chosen = [str(item) for item in override.sweep_string_iterator()]
-    for choice in chosen:
-        if choice not in options:
-            return f"{group}={show(choice)}: no such option{suggestion(choice, options)}; allowed: {', '.join(options)}"
-    if group in {"scenario", "sweep"} and not override.is_add():
-        return f"{group}={show(value)}: is added with a plus: +{group}={show(value)}"
-    return None
+def _group_fault(override: Override, error: Exception, groups: Mapping[str, list[str]], good: list[str]) -> str:
+    """Why options that there are cannot be chosen so."""
+    group, text = override.key_or_group, written(override)
+    if override.is_add() and group not in {"scenario", "sweep", "delay"}:
+        return f"{text}: is chosen without a plus"
+    earlier = [word for word in good if word.startswith("+scenario=")]
+    if group == "scenario" and earlier:
+        stacked = ",".join(word.partition("=")[2].strip("[]") for word in [*earlier, text])
+        return f"{text}: is the second +scenario; stack them: '+scenario=[{stacked}]'"
+    if group == "faults" and earlier:
+        before = [name for name in compose("config", good).faults if name in groups["faults"]]
+        needed = ",".join(dict.fromkeys([*before, *(name for value in values_of(override) for name in _names(value))]))
+        return f"{text}: {earlier[0]} sets keys of faults that are not named; name them too: 'faults=[{needed}]'"
+    if group == "delay":
+        return f"{text}: belongs to a fault: delay@faults.NAME.delay={text.partition('=')[2]}"
+    return f"{text}: {_first_line(error)}"
+
+
+def _names(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list) else [str(value)]
 
 
 def _key_fault(override: Override, groups: list[str], good: list[str]) -> str:
-    key, value = override.key_or_group, show(override.value())
+    key, value = override.key_or_group, show(values_of(override)[0])
     parts = key.split(".")
     known = _names_at(parts[:-1], OmegaConf.to_container(compose("config", good), resolve=False))
     known += groups if len(parts) == 1 else []
@@ -108,7 +190,7 @@ def _faults_of_rest(good: list[str]) -> list[str]:
         read_specification(content, CHECKS)  # type: ignore[arg-type]  # a root that is no mapping is refused by it
     except BadConfigError as error:
         return list(error.faults)
-    except (HydraException, OmegaConfBaseException) as error:
+    except _REFUSALS as error:
         return [_first_line(error)]
     return []
 

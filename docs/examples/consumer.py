@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import uuid4
 
 from confluent_kafka import Consumer
 
@@ -24,7 +25,8 @@ QUIET_SECONDS = 5.0
 
 def trades(broker: str, topic: str) -> Iterator[dict[str, Any]]:
     """The trades of a topic from its beginning, until it is quiet; what is no trade is left out."""
-    consumer = Consumer({"bootstrap.servers": broker, "group.id": "averages", "auto.offset.reset": "earliest"})
+    # A group of its own: one that has read before would go on from where it was.
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": f"averages-{uuid4()}", "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     while (message := consumer.poll(QUIET_SECONDS)) is not None:
         trade = parsed(message.value())

@@ -36,6 +36,7 @@ FAULTS: dict[str, type[Fault]] = {
     "drift": Drift,
     "corrupt": Corrupt,
 }
+_HOLD_UP = ("late", "disorder", "correction", "duplicate", "burst", "stall")
 AIM = "window_edges"
 NAMES = (AIM, *FAULTS)
 """A fault's place here is its number: its bit in `Records.faults`."""
@@ -68,6 +69,11 @@ class Faults(Parameters):
         """The faults that there are, in the order in which they strike."""
         present = {name: getattr(self, name) for name in FAULTS}
         return {name: parameters for name, parameters in present.items() if parameters is not None}
+
+    @property
+    def hold_up(self) -> bool:
+        """Whether records are sent after their time, so that the last of them may come when the market is over."""
+        return not self.active.keys().isdisjoint(_HOLD_UP)
 
     @property
     def any(self) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simulator.answers.ledger import ledger_of
-from simulator.broker.topics import await_broker, end_offsets, ensure_topic
+from simulator.broker.topics import await_broker, end_offsets, ensure_topic, held_records
 from simulator.compiler import bootstrap_servers
 from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, SimulatorError
 from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
 from simulator.plan import Plan
-from simulator.produce.files import NdjsonSink, ParquetSink
+from simulator.produce.files import NdjsonSink, ParquetSink, holds_events
 from simulator.produce.kafka import KafkaSink
 from simulator.produce.local import LocalProduction
 from simulator.produce.producer import Outcome, Progress
@@ -22,25 +22,67 @@ from simulator.produce.signals import StopRequest, stop_on_signals
 from simulator.produce.sink import Sink
 from simulator.produce.stdout import StdoutSink
 from simulator.produce.workers import WorkerProduction
-from simulator.report.terminal import producing, say, standing_line
+from simulator.report.terminal import fault_counts, producing, say, standing_line
 from simulator.rundir import read_json, write_json
 
 
 def run(context: Context) -> int:
     """Send events to where the sink says; nothing is aggregated."""
+    check_folder_is_free(context)
     plan = context.compile()
     servers = None
     if plan.sink.kind == "kafka":
         servers = bootstrap_servers(context.specification)
         await_broker(servers, context.specification.broker.timeout)
         prepare_topic(plan, servers)
+        _announce_earlier_records(plan.sink.topic or "", servers)
     with stop_on_signals() as stop, producing(plan) as report:
         outcome = produce(context, plan, servers, stop, report)
-    if plan.faults.any and plan.sink.kind != "stdout":
-        ledger_of(plan, read_json(context.directory.manifest)).write_parquet(context.directory.ledger)
-    line = standing_line(outcome.progress, plan.market.rate * plan.clock.speed if plan.clock.speed else None)
-    sys.stderr.write(f"{'interrupted: ' if outcome.interrupted else ''}sent and acknowledged: {line}\n")
+    _conclude(context, plan, outcome)
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
+
+
+def check_folder_is_free(context: Context) -> None:
+    """Refuse a run folder whose events are another run's: a reader could not tell the two feeds apart.
+
+    Asked before anything of that run is written over.
+
+    Raises:
+        BadConfigError: the sink's folder holds files.
+    """
+    sink = context.specification.sink
+    if sink.kind != "file":
+        return
+    folder = context.directory.path / sink.path
+    if holds_events(folder):
+        run, events = (_from_here(path) for path in (context.directory.path, folder))
+        raise BadConfigError(f"hydra.run.dir={run}: {events} holds events of another run; take another folder or remove it")
+
+
+def _from_here(path: Path) -> Path:
+    """A path as a user would write it: relative to the working directory where it is below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _announce_earlier_records(topic: str, servers: str) -> None:
+    held = held_records(servers, topic)
+    if held:
+        records = "1 record" if held == 1 else f"{held:,} records"
+        sys.stderr.write(f"topic {topic} already holds {records}; this run's begin after them: offsets in manifest.json\n")
+
+
+def _conclude(context: Context, plan: Plan, outcome: Outcome) -> None:
+    """The ledger, and what was sent where, for people."""
+    asked = plan.market.rate * plan.clock.speed if plan.clock.speed else None
+    line = standing_line(outcome.progress, asked, holds_up=plan.faults.hold_up and not outcome.interrupted)
+    lines = [f"{'interrupted: ' if outcome.interrupted else ''}sent and acknowledged: {line}"]
+    if plan.faults.any and plan.sink.kind != "stdout":
+        ledger = ledger_of(plan, read_json(context.directory.manifest))
+        ledger.write_parquet(context.directory.ledger)
+        counts = dict(ledger["kind"].value_counts().sort("kind").iter_rows())
+        lines += [f"faults   {fault_counts(counts)}"] if counts else []
+    lines += [f"digest   {outcome.digest}", f"run      {context.directory.path}"]
+    sys.stderr.write("\n".join(lines) + "\n")
 
 
 def prepare_topic(plan: Plan, servers: str) -> None:
@@ -54,14 +96,16 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
     Raises:
         DeliveryError: an event did not arrive; the manifest says how many did.
     """
-    partitions = _partitions(context, plan, servers)
+    begin = _begin_offsets(context, plan, servers)
+    partitions = None if begin is None else len(begin)
     with _production(context, plan, servers, partitions) as production:
         start = first_instant(plan)
 
         def note(status: str, progress: Progress, outcome: Outcome | None = None) -> None:
             kafka = getattr(context.specification.broker, "version", None) if servers else None
             content = manifest(plan, start=start, status=status, progress=progress, outcome=outcome, kafka=kafka)
-            write_json({**content, "partitions": partitions, "deliveries": production.deliveries}, context.directory.manifest)
+            places = {"partitions": partitions, "begin_offsets": begin, "deliveries": production.deliveries}
+            write_json({**content, **places}, context.directory.manifest)
 
         note("running", Progress())
         try:
@@ -82,15 +126,16 @@ def _production(context: Context, plan: Plan, servers: str | None, partitions: i
     return LocalProduction(plan, lambda start: open_sink(plan, start, servers, partitions, context.directory.path))
 
 
-def _partitions(context: Context, plan: Plan, servers: str | None) -> int | None:
-    """How many partitions the topic has: at least as many as the plan says.
+def _begin_offsets(context: Context, plan: Plan, servers: str | None) -> dict[int, int] | None:
+    """By partition of the topic, the offset that the run's first record there will get; None for other sinks.
 
     Raises:
-        BadConfigError: it has others than a fault or the workers count on.
+        BadConfigError: the topic has other partitions than a fault or the workers count on.
     """
     if plan.sink.kind != "kafka":
         return None
-    found = len(end_offsets(servers or "", plan.sink.topic or ""))
+    begin = end_offsets(servers or "", plan.sink.topic or "")
+    found = len(begin)
     stall, workers = plan.faults.stall, getattr(context.specification.sink, "workers", 1)
     if workers > 1 and found != plan.sink.partitions:
         raise BadConfigError(
@@ -102,7 +147,7 @@ def _partitions(context: Context, plan: Plan, servers: str | None) -> int | None
             f"faults.stall.partition={stall.partition}: the topic {plan.sink.topic} has {found} partitions, not"
             f" sink.partitions={plan.sink.partitions}; which symbols go there is another question then"
         )
-    return found
+    return begin
 
 
 def open_sink(plan: Plan, start: int, servers: str | None, partitions: int | None, directory: Path) -> Sink:

@@ -16,7 +16,7 @@ from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
 from simulator.modes.aggregate import prepare_output
 from simulator.modes.broker import embedded
 from simulator.modes.context import Context
-from simulator.modes.produce import prepare_topic, produce
+from simulator.modes.produce import check_folder_is_free, prepare_topic, produce
 from simulator.modes.verify import verdict_of
 from simulator.pipeline import Pipeline
 from simulator.plan import Plan
@@ -38,6 +38,7 @@ class _Source:
 
 def run(context: Context) -> int:
     """Run all, verify, report."""
+    check_folder_is_free(context)
     plan = context.compile()
     with stop_on_signals() as stop:
         outcome, in_topic = _stream(context, plan, stop)
@@ -46,7 +47,7 @@ def run(context: Context) -> int:
     if status == "mismatch" and context.specification.reproducer.attempts:
         content["reproducer"] = _reproducer(context)
         write_json(content, context.directory.verdict)
-    show_verdict(content, read_json(context.directory.manifest), context.directory.path)
+    show_verdict(content, read_json(context.directory.manifest), plan, context.directory.path)
     if outcome.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_OK if status == "match" else EXIT_MISMATCH

@@ -16,6 +16,11 @@ from simulator.plan import Plan
 from simulator.produce.sink import Integers, Items, Sink
 
 
+def holds_events(folder: Path) -> bool:
+    """Whether a folder has files that a reader would take for events."""
+    return folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir())
+
+
 class FileSink(Sink):
     """Cuts the stream in files of a fixed simulated span; file n holds the events of span n.
 

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simulator.plan import Plan
     from simulator.produce.producer import Progress as Standing
 
@@ -58,14 +60,24 @@ def producing(plan: Plan) -> Iterator[Callable[[Standing], None]]:
         yield report
 
 
-def standing_line(standing: Standing, asked: float | None) -> str:
-    """Events, rates, lag and queue in one line."""
-    rates = f"{standing.rate:,.0f}/s" if asked is None else f"{standing.rate:,.0f}/s of {asked:,.0f}/s asked"
+def standing_line(standing: Standing, asked: float | None, *, holds_up: bool = False) -> str:
+    """Events, rates, lag and queue in one line; `holds_up` as in `rate_lines`."""
+    rates = f"{standing.rate:,.0f}/s" if asked is None else f"{standing.rate:,.0f}/s of {asked:,.0f}/s asked{_until(holds_up)}"
     return f"{standing.generated:,} events  {rates}  lag {standing.lag * 1000:,.0f} ms  queue {standing.queued:,}"
 
 
-def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], directory: object) -> None:
-    """The end of a run: accounts, the first differences, and the status as the last line."""
+def show_verdict(
+    verdict: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan, directory: Path, written: Path | None = None
+) -> None:
+    """The end of a run: accounts, the first differences, and the status as the last line.
+
+    Args:
+        verdict: of the results.
+        manifest: of the run.
+        plan: of the run.
+        directory: of the run.
+        written: where the verdict is, when that is not the run's directory.
+    """
     # Where no terminal says how wide it is, a row of differences should still fit a line.
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
     windows, audit = verdict["windows"], verdict["audit"]
@@ -75,7 +87,7 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
     for fault in verdict["audit_faults"]:
         console.print(f"         {fault}", style="red", markup=False)
     if verdict["faults"]:
-        console.print("faults   " + " · ".join(f"{name} {count:,}" for name, count in verdict["faults"].items()))
+        console.print(f"faults   {fault_counts(verdict['faults'])}")
     counts = " · ".join(f"{name} {count:,}" for name, count in windows.items())
     console.print(f"windows  {counts}")
     for name, off in verdict.get("metrics", {}).items():
@@ -84,22 +96,37 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
         console.print(_mismatches(verdict["first_mismatches"]))
     for cause in verdict.get("causes", ()):
         console.print(f"cause    {cause_line(cause)}", style="yellow", markup=False)
-    for line in rate_lines(manifest["rate"], manifest["lag_seconds"]):
+    holds_up = plan.faults.hold_up and manifest["status"] == "complete"
+    for line in rate_lines(manifest["rate"], manifest["lag_seconds"], holds_up=holds_up):
         console.print(line)
     console.print(f"digest   {manifest['stream_digest']}")
     console.print(f"run      {directory}", markup=False)
+    if written is not None:
+        console.print(f"verdict  {written}", markup=False)
     if verdict.get("reproducer"):
         console.print(f"smaller  {verdict['reproducer']}", markup=False)
     console.print(verdict["status"], style=_STYLES[verdict["status"]])
 
 
-def rate_lines(rate: Mapping[str, float | None], lag: Mapping[str, float | None]) -> list[str]:
-    """The rate achieved beside the one asked, the lag behind schedule, and whether the producer has fallen behind."""
+def fault_counts(counts: Mapping[str, int]) -> str:
+    """How many records each fault struck."""
+    return " · ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _until(holds_up: bool) -> str:  # noqa: FBT001  # private
+    return " (until the last late record)" if holds_up else ""
+
+
+def rate_lines(rate: Mapping[str, float | None], lag: Mapping[str, float | None], *, holds_up: bool = False) -> list[str]:
+    """The rate achieved beside the one asked, the lag behind schedule, and whether the producer has fallen behind.
+
+    `holds_up`: faults held records up, and the time that the last of them took after the market's end lowers the rate.
+    """
     achieved, asked = rate["achieved"] or 0.0, rate["asked"]
     if asked is None:
         return [f"rate     achieved {achieved:,.0f}/s, as fast as possible"]
     shown = " · ".join(f"{name} {(lag[name] or 0.0) * 1000:,.1f} ms" for name in ("p50", "p99", "largest"))
-    lines = [f"rate     achieved {achieved:,.1f}/s of {asked:,.1f}/s asked · lag {shown}"]
+    lines = [f"rate     achieved {achieved:,.1f}/s of {asked:,.1f}/s asked{_until(holds_up)} · lag {shown}"]
     if (lag["last"] or 0.0) > _FALLEN_BEHIND:
         lines.append(
             f"         [yellow]fell behind: the last event was sent {lag['last']:,.1f} s after its time;"
@@ -110,7 +137,7 @@ def rate_lines(rate: Mapping[str, float | None], lag: Mapping[str, float | None]
 
 def metric_line(name: str, off: Mapping[str, Any]) -> str:
     """In how many windows a metric differs, and by how much at most."""
-    parts = [f"{name} differs in {off['windows']:,} windows"]
+    parts = [f"{name} differs in {off['windows']:,} window{'' if off['windows'] == 1 else 's'}"]
     if off["absolute"] is not None:
         parts.append(f"by {off['absolute']:.6g} at most")
     if off["relative"] is not None:

@@ -53,6 +53,6 @@ def test_the_job_of_the_guide_is_caught_and_mended(broker: EmbeddedBroker, tmp_p
     text = job.read_text(encoding="utf-8")
     mended = tmp_path / "mended.py"
     assert MENDED in GUIDE
-    mended.write_text(text.replace("    for trade in stream:\n", MENDED).replace('"averages"', '"mended"'), encoding="utf-8")
+    mended.write_text(text.replace("    for trade in stream:\n", MENDED), encoding="utf-8")
     run([sys.executable, str(mended), broker.bootstrap_servers, "trades", "results.csv"], tmp_path)
     assert run(verify, tmp_path).splitlines()[-1] == "match"

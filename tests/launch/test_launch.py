@@ -68,6 +68,27 @@ def test_all_faults_at_once_one_line_each(tmp_path: Path) -> None:
         assert any(f"error: {key}" in line and hint in line for line in said), (key, said)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["faults=[late,late]", "rate=5"], "error: faults=[late,late]: late is named twice"),
+        (["-m", "faults=[late,late]"], "error: faults=[late,late]: late is named twice"),
+        (["clock=null"], "error: clock=null: no such option; allowed: accelerated, realtime, unpaced"),
+        (["faults=late,drop"], "error: faults=late,drop: write 'faults=[late,drop]', or -m for a sweep"),
+        (["verify"], "error: verify: is no override KEY=VALUE"),
+    ],
+)
+def test_what_hydra_stumbles_over_is_one_line(wrong: list[str], told: str, tmp_path: Path) -> None:
+    said = launch([sys.executable, "-m", "simulator", *wrong, "mode=plan"], tmp_path, code=2)
+    assert said.stderr.splitlines() == [told]
+
+
+def test_metrics_of_a_file_need_no_plus(tmp_path: Path) -> None:
+    shown = ["mode=plan", "verify.metrics.volume=vol", "+verify.metrics.msg_ct=count", "--cfg", "job", "-p", "verify.metrics"]
+    said = launch([sys.executable, "-m", "simulator", *shown], tmp_path).stdout
+    assert {"volume: vol", "msg_ct: count"} <= set(said.splitlines())
+
+
 def test_importing_the_simulator_loads_neither_spark_nor_kafka() -> None:
     code = """
 import pkgutil, sys, simulator, importlib
@@ -112,3 +133,9 @@ def test_the_wheel_has_every_package() -> None:
     folders = {path.parent for name in ("simulator", "pipelines") for path in (ROOT / name).rglob("__init__.py")}
     there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert set(named) == there | {"simulator.conf"}
+
+
+def test_a_sweep_without_verdicts_is_ok(tmp_path: Path) -> None:
+    sweep = [sys.executable, "-m", "simulator", "-m", "mode=sample", "events=1", "hydra.sweep.dir=jobs"]
+    assert launch([*sweep, "seed=range(2)"], tmp_path).stdout.count(" ok ") == 2
+    assert launch([*sweep, "rate=100,-1"], tmp_path, code=1).stdout.count(" failed ") == 1

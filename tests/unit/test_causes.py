@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import combinations
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ import pytest
 from simulator.answers.bounds import legal_windows
 from simulator.answers.causes import case as case_module
 from simulator.answers.causes.case import Case
+from simulator.answers.causes.lateness import _is_sum
 from simulator.answers.causes.table import CAUSES, SHOWN_CAUSES, causes_of
 from simulator.answers.expected import expected_answers
 from simulator.answers.verify import compare
@@ -36,6 +38,8 @@ EDGES = ("+scenario=edge_cases", "~faults.late", "~faults.duplicate", "window.de
 DIRTY = ("+scenario=dirty_feed",)
 LATE = ("+scenario=late_feed",)
 CORRUPT = ("faults=corrupt", "faults.corrupt.rate=0.1")
+# A trade a second of a symbol, ten in a window.
+SPARSE = ("symbols.count=100", "rate=100", "duration=60", "metrics=basic")
 NANS = (*CORRUPT, "faults.corrupt.kinds=[not_a_number]")
 
 
@@ -209,6 +213,80 @@ def test_a_mistake_is_recognised(mistake: str, made: Callable[..., Maker]) -> No
     assert first["sentence"].endswith(".")
 
 
+def without(condition: Callable[[Row], bool]) -> Callable[[Any], Row | None]:
+    """A parser that passes over some trades, whatever their time."""
+
+    def parse(message: Any) -> Row | None:  # noqa: ANN401
+        row = strictly(message)
+        return None if row is None or condition(row) else row
+
+    return parse
+
+
+def strictly(message: Any) -> Row | None:  # noqa: ANN401
+    row = carelessly(message)
+    return None if row is None or None in row.values() else row
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        lambda row: row["volume"] < 10,
+        lambda row: row["volume"] < 3,
+        lambda row: row["volume"] > 200,
+        lambda row: row["seq"] % 9 == 0,
+    ],
+    ids=["small", "smallest", "large", "every ninth"],
+)
+@pytest.mark.parametrize("feed", [LATE, ("faults=late",), DIRTY], ids=["late_feed", "late", "dirty_feed"])
+@pytest.mark.parametrize("records", [1_000_000, 4000])
+def test_what_is_dropped_for_another_reason_is_not_called_late(
+    records: int,
+    feed: tuple[str, ...],
+    condition: Callable[[Row], bool],
+    made: Callable[..., Maker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(case_module, "_RECORDS", records)
+    monkeypatch.setattr(market_stream, "BLOCK_EVENTS", 500)
+    maker = made(*feed, *SPARSE)
+    found = causes(maker, maker(parse=without(condition)))
+    assert "late_dropped" not in {cause["cause"] for cause in found}
+
+
+@pytest.mark.parametrize("metrics", [["msg_ct", "volume"], ["volume"], ["msg_ct"], ["avg_price"]])
+def test_late_records_are_found_by_any_metric(metrics: list[str], made: Callable[..., Maker]) -> None:
+    maker = made(*LATE)
+    first, *_ = causes(maker, maker(drops="event", delay=0).select(*KEYS, *metrics), metrics)
+    assert (first["cause"], first["explains"]) == ("late_dropped", first["of"])
+
+
+def test_late_records_are_found_among_the_first_records(made: Callable[..., Maker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(case_module, "_RECORDS", 1000)
+    monkeypatch.setattr(market_stream, "BLOCK_EVENTS", 100)
+    maker = made(*LATE)
+    first, *_ = causes(maker, maker(drops="event", delay=0))
+    assert first["cause"] == "late_dropped"
+    assert 0 < first["explains"] < first["of"]
+
+
+def test_sums_of_late_volumes() -> None:
+    volumes = [3, 5, 5, 40]
+    reached = {(count, total) for count in range(5) for total in range(60) if _is_sum(volumes, float(count), float(total))}
+    wanted = {(count, sum(chosen)) for count in range(5) for chosen in combinations(volumes, count)}
+    assert reached == wanted
+    assert [total for total in range(-2, 60) if _is_sum(volumes, None, float(total))] == sorted({total for _, total in wanted})
+    assert _is_sum(volumes, 2.0, None)
+    for count, total in ((5.0, None), (-1.0, None), (1.5, None), (1.0, 2.5), (None, 54.0)):
+        assert not _is_sum(volumes, count, total)
+
+
+def test_many_late_volumes_are_held_against_their_extremes() -> None:
+    volumes = [2] * 1000
+    assert _is_sum(volumes, 10.0, 20.0)
+    assert not _is_sum(volumes, 10.0, 21.0)
+
+
 def test_every_cause_has_a_mistake() -> None:
     assert {mistake.split(" ")[0] for mistake in MISTAKES} | {"late_counted", "other_watermark"} == {
         cause.name for cause in CAUSES
@@ -287,4 +365,4 @@ def test_the_lines_of_the_terminal() -> None:
     off = {"windows": 1200, "absolute": 0.25, "relative": None}
     assert metric_line("vwap", off) == "vwap differs in 1,200 windows, by 0.25 at most"
     off = {"windows": 1, "absolute": 2.0, "relative": 0.01}
-    assert metric_line("volume", off) == "volume differs in 1 windows, by 2 at most, 0.01 of what it should be"
+    assert metric_line("volume", off) == "volume differs in 1 window, by 2 at most, 0.01 of what it should be"

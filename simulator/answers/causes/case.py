@@ -112,6 +112,11 @@ class Case:
         legal.add(records, 0)
         return self._completed(legal.finish())
 
+    def seen(self, windows: pl.DataFrame) -> pl.DataFrame:
+        """The windows whose records are all among the evidence."""
+        horizon = self.evidence.horizon
+        return windows if horizon is None else windows.filter(pl.col("window_end").cast(pl.Int64) <= horizon)
+
     def _completed(self, windows: pl.DataFrame) -> pl.DataFrame:
         """Beyond the horizon the answers stay as they are."""
         horizon = self.evidence.horizon

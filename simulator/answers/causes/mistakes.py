@@ -12,6 +12,7 @@ import polars as pl
 
 from simulator.answers.bounds import OPTIONAL
 from simulator.answers.causes.case import Case, without_watermark
+from simulator.answers.causes.lateness import explains_nearly_all, held_to_late_records
 from simulator.answers.known import EVENT, WATERMARK
 from simulator.faults.damage import Damage
 from simulator.plan import AnswersPlan, WindowPlan
@@ -141,11 +142,18 @@ def other_watermark(case: Case) -> Hypotheses:
 
 
 def late_dropped(case: Case) -> Hypotheses:
-    """Records dropped that are later than others, but not too late: at most all that any newer record has overtaken."""
+    """Records dropped that are later than others, but not too late: at most all that any newer record has overtaken.
+
+    Where half of the records are overtaken, half of what any other mistake drops is, too: of such a mistake a large part would be
+    explained. One that is about lateness has no windows that are not.
+    """
     delay = case.plan.answers.window.watermark
     strict = case.counted.with_columns(pl.col(WATERMARK) + delay)
     if (strict["event_time"] <= strict[WATERMARK]).any():
-        yield Hypothesis(case.windows(strict, drops_by_event=True), case.results)
+        windows = case.windows(strict, drops_by_event=True)
+        held = held_to_late_records(windows, case.results, strict, case.plan.answers.window, case.metrics)
+        if explains_nearly_all(case, held):
+            yield Hypothesis(held, case.results)
 
 
 def _answers(case: Case, window: WindowPlan) -> AnswersPlan:

@@ -1,0 +1,78 @@
+"""Overrides that choose options of configuration groups: what they choose, and what cannot be chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from simulator.diagnosis import show, suggestion
+from simulator.errors import BadConfigError
+
+LISTS = ("faults", "scenario")
+"""Groups of which several options may be chosen at once."""
+_ADDED = ("scenario", "sweep")
+# Of these keys Hydra knows no names beforehand, and would have each new one added with a plus.
+_OPEN = "verify.metrics"
+
+
+def with_pluses(arguments: list[str]) -> list[str]:
+    """The command line with the names of an open mapping marked as new, so that nobody has to type the pluses."""
+    return [f"++{word}" if word.startswith((f"{_OPEN}.", f"{_OPEN}=")) else word for word in arguments]
+
+
+def groups_of(conf: str) -> dict[str, list[str]]:
+    """The options of each group."""
+    found = {path.name: sorted(option.stem for option in path.glob("*.yaml")) for path in Path(conf).iterdir() if path.is_dir()}
+    return {name: options for name, options in found.items() if options}
+
+
+def check_choices(arguments: list[str], conf: str) -> None:
+    """Refuse what Hydra takes without a word, or stumbles over: an option named twice, and none at all.
+
+    Raises:
+        BadConfigError: there is such a choice.
+    """
+    groups = groups_of(conf)
+    for word in arguments:
+        group = word.lstrip("+").partition("=")[0].partition("@")[0]
+        try:
+            override = OverridesParser.create().parse_overrides([word])[0] if group in groups else None
+        except HydraException:  # which Hydra will tell
+            continue
+        fault = None if override is None else option_fault(override, groups[group])
+        if fault is not None:
+            raise BadConfigError(fault)
+
+
+def option_fault(override: Override, options: list[str]) -> str | None:
+    """What is wrong with the options that are chosen of a group."""
+    group = override.key_or_group
+    if override.is_delete():
+        return None
+    for value in values_of(override):
+        chosen = [show(name) for name in (value if isinstance(value, list) else [value])]
+        for choice in chosen:
+            if choice not in options:
+                return f"{group}={choice}: no such option{suggestion(choice, options)}; allowed: {', '.join(options)}"
+            if chosen.count(choice) > 1:
+                return f"{written(override)}: {choice} is named twice"
+    if group in _ADDED and not override.is_add():
+        return f"{written(override)}: is added with a plus: +{written(override)}"
+    return None
+
+
+def values_of(override: Override) -> list[Any]:
+    """The value; of a sweep all of them."""
+    if not override.is_sweep_override():
+        return [override.value()]
+    items = [f"{override.key_or_group}={item}" for item in override.sweep_string_iterator()]
+    return [single.value() for single in OverridesParser.create().parse_overrides(items)]
+
+
+def written(override: Override) -> str:
+    """An override as the user wrote it, without pluses."""
+    return show((override.input_line or "").lstrip("+"))

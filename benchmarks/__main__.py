@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import generation, producer, verifying
+from benchmarks import engine, generation, producer, verifying
 
-BENCHMARKS = {"generation": generation.main, "producer": producer.main, "verifying": verifying.main}
+BENCHMARKS = {"generation": generation.main, "producer": producer.main, "verifying": verifying.main, "engine": engine.main}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ It is spoken to in JSON lines, as `python -m pipelines --serve` is:
     {"command": "start", "options": {…}, "kafka": {…}, "checkpoint": …}
                                                      options of the source and of the sink; gives `progress` …, then `done`
     {"command": "stop"}                              let the micro-batch that is under way be the last
+    {"command": "forget"}                            remove the states of the last start; gives `forgotten`
 
 `progress` has `records`, sent and acknowledged so far, the `instant` of the market up to before which they are, and `elapsed`,
 seconds since the first micro-batch began. `done` has the last of these, `stopped`, and `symbols`: of each its name, its
@@ -123,6 +124,7 @@ class GenerationServer:
         self._channel, self._commands = channel, commands
         self._sessions = Sessions()
         self._properties: dict[str, str] = {}
+        self._options: dict[str, str] = {}
         self._generation: Generation | None = None
 
     def serve(self) -> None:
@@ -153,14 +155,25 @@ class GenerationServer:
             self._properties = command["properties"]
             self._channel.send("warm", version=self._sessions.get(self._properties).version)
         elif command is not None and name == "start":
+            self._options = command["options"]
             self._generation = Generation(self._sessions.get(self._properties), command, self._channel)
         elif name == "stop":
             if self._generation is not None:
                 self._generation.request_stop()
+        elif name == "forget":
+            self._forget()
         elif name is not None:
             raise BadPlanError(f"unknown command {name!r}")
         if self._generation is not None and self._generation.advance():
             self._generation = None
+
+    def _forget(self) -> None:
+        from pipelines.market import job_of  # noqa: PLC0415  # as above
+
+        states = job_of(self._options).states
+        if states is not None:
+            states.remove()
+        self._channel.send("forgotten")
 
     def _give_up(self, message: str, exit_code: int) -> None:
         self._end()

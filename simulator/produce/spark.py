@@ -54,8 +54,7 @@ class SparkProduction(Production):
             self._child = SparkChild(["pipelines.generation"], self._log, self._job.timeout, environment)
             stack.callback(self._child.close)
             self._child.send(command="warm", properties=dict(self._job.properties))
-            if self._child.take(self._job.timeout) is None:
-                raise self._child.silent("warm")
+            self._await("warm")
             self._stack = stack.pop_all()
         return self
 
@@ -74,6 +73,8 @@ class SparkProduction(Production):
         for _, partition, records, _ in done["symbols"]:
             made[partition] += records
         self._deliveries = self._delivered(before, made)
+        self._child.send(command="forget")
+        self._await("forgotten")
         chains = {name: chain for name, _, _, chain in done["symbols"]}
         return Outcome(self._progress, chains, LagHistogram(), done["stopped"])
 
@@ -95,6 +96,11 @@ class SparkProduction(Production):
             if stop.requested and not is_told:
                 self._child.send(command="stop")
                 is_told = True
+
+    def _await(self, name: str) -> None:
+        while (event := self._child.take(self._job.timeout)) is None or event["event"] != name:
+            if event is None:
+                raise self._child.silent(name)
 
     def _note(self, event: Event) -> None:
         records, elapsed = event["records"], event["elapsed"]

@@ -1,4 +1,4 @@
-"""The Spark engine on a cluster of real executor processes: each partition of the topic is that of the local engine, to the byte."""
+"""The Spark engine on real executor processes: each partition of the topic is that of the local engine, to the byte."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ from simulator.schema import Specification
 Contents = dict[int, list[tuple[bytes | None, bytes | None]]]
 ContentsOf = Callable[[EmbeddedBroker, str], Contents]
 MakePlan = Callable[..., Plan]
+Cluster = tuple[SparkSession, SparkJob]
 FAULTS = "faults=[late,disorder,duplicate,drop,corrupt,correction,stall,drift,burst]"
 CLUSTER = ("engine=spark", 'engine.master="local-cluster[2,1,2048]"', "engine.workers=3", "engine.span=2")
 PARTITIONS = 6
@@ -52,14 +53,14 @@ def job(make_specification: Callable[..., Specification], make_plan: MakePlan) -
 
 
 @pytest.fixture(scope="module")
-def spark(job: SparkJob, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def cluster(job: SparkJob, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of a master and two workers with an executor each, all processes of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_HOME", str(find_java_home()))
         for name, value in job.environment(links_to_spark(tmp_path_factory.mktemp("cluster") / "spark")).items():
             patch.setenv(name, value)
         sessions = Sessions()
-        yield sessions.get(job.properties)
+        yield sessions.get(job.properties), job
         sessions.stop()
 
 
@@ -79,9 +80,8 @@ def of_the_local_engine(make_plan: MakePlan, broker: EmbeddedBroker, *overrides:
     return topic, outcome.digest
 
 
-def generation(
-    spark: SparkSession, job: SparkJob, plan: Plan, broker: EmbeddedBroker, folder: Path
-) -> tuple[Generation, io.StringIO]:
+def generation(cluster: Cluster, plan: Plan, broker: EmbeddedBroker, folder: Path) -> tuple[Generation, io.StringIO]:
+    spark, job = cluster
     folder.mkdir(exist_ok=True)
     options = job.source(plan, plan.clock.start or 0, str(folder / "states"), folder / "stop")
     kafka = kafka_options(plan, broker.bootstrap_servers)
@@ -102,21 +102,16 @@ def done(running: tuple[Generation, io.StringIO]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("faults", ["faults=none", FAULTS])
-def test_the_topic_is_that_of_the_local_engine(  # noqa: PLR0913  # fixtures
-    faults: str,
-    spark: SparkSession,
-    job: SparkJob,
-    broker: EmbeddedBroker,
-    make_plan: MakePlan,
-    contents: ContentsOf,
-    tmp_path: Path,
+def test_the_topic_is_that_of_the_local_engine(
+    faults: str, cluster: Cluster, broker: EmbeddedBroker, make_plan: MakePlan, contents: ContentsOf, tmp_path: Path
 ) -> None:
+    spark, job = cluster
     topic, digest = of_the_local_engine(make_plan, broker, faults)
     right = contents(broker, topic)
     assert sum(map(len, right.values())) > 10_000
 
     plan = plan_for(make_plan, f"stream-{topic}", broker, faults)
-    end = done(generation(spark, job, plan, broker, tmp_path))
+    end = done(generation(cluster, plan, broker, tmp_path))
     assert contents(broker, f"stream-{topic}") == right
     assert combined({name: chain for name, _, _, chain in end["symbols"]}) == digest
     made: Counter[int] = Counter()
@@ -136,12 +131,12 @@ def test_the_topic_is_that_of_the_local_engine(  # noqa: PLR0913  # fixtures
     assert {name for name, count in of_executors.items() if count} == {"0", "1"}
 
 
-def test_a_query_that_was_stopped_goes_on(  # noqa: PLR0913  # fixtures
-    spark: SparkSession, job: SparkJob, broker: EmbeddedBroker, make_plan: MakePlan, contents: ContentsOf, tmp_path: Path
+def test_a_query_that_was_stopped_goes_on(
+    cluster: Cluster, broker: EmbeddedBroker, make_plan: MakePlan, contents: ContentsOf, tmp_path: Path
 ) -> None:
     topic, digest = of_the_local_engine(make_plan, broker, FAULTS, "seed=7")
     plan = plan_for(make_plan, f"resumed-{topic}", broker, FAULTS, "seed=7")
-    first = generation(spark, job, plan, broker, tmp_path)
+    first = generation(cluster, plan, broker, tmp_path)
     while '"progress"' not in first[1].getvalue():
         first[0].advance()
         time.sleep(0.05)
@@ -153,7 +148,7 @@ def test_a_query_that_was_stopped_goes_on(  # noqa: PLR0913  # fixtures
     assert combined({name: chain for name, _, _, chain in stopped["symbols"]}) == digest_of(plan, plan.clock.start or 0, count)
     assert sum(map(len, contents(broker, f"resumed-{topic}").values())) == count
     (tmp_path / "stop").unlink()
-    end = done(generation(spark, job, plan, broker, tmp_path))
+    end = done(generation(cluster, plan, broker, tmp_path))
     assert not end["stopped"]
     assert combined({name: chain for name, _, _, chain in end["symbols"]}) == digest
     assert contents(broker, f"resumed-{topic}") == contents(broker, topic)
@@ -165,7 +160,7 @@ def simulator(broker: EmbeddedBroker, folder: Path, *overrides: str) -> list[str
 
 
 def test_a_run_with_faults_matches(broker: EmbeddedBroker, tmp_path: Path) -> None:
-    words = ("+scenario=dirty_feed", "clock=unpaced", "rate=400", "duration=15", "topic=run-on-spark", "engine.workers=2")
+    words = ("+scenario=dirty_feed", "clock=unpaced", "rate=400", "duration=15", "window.watermark=12", "topic=run-on-spark")
     ran = subprocess.run(simulator(broker, tmp_path, *words), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     verdict, manifest = (json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8")) for name in ("verdict", "manifest"))

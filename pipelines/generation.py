@@ -107,8 +107,6 @@ class Generation:
         return offset
 
     def _symbols(self) -> list[list[Any]]:
-        if self._standing["instant"] == 0:
-            return []
         options = {**self._options, "until": str(self._standing["instant"])}
         table = self._spark.read.format("market_digest").options(**options).load().toArrow()
         return [list(row.values()) for row in table.to_pylist()]

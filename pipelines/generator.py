@@ -153,7 +153,7 @@ def digests(job: Job, worker: int, end: int) -> pa.RecordBatch:
     for block in Stretches(plan, job.first_instant, worker, job.workers).until(end):
         digest.add(block)
         tally.add(block)
-    if job.states is not None:
+    if job.states is not None and end:  # at the beginning there is nothing to lay aside
         _compare(job.states, tally, worker, end)
     names = [symbol.name for symbol in plan.market.symbols]
     mine = owned(plan, worker, job.workers).tolist()

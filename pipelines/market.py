@@ -192,6 +192,7 @@ def _number(options: Mapping[str, str], name: str, default: int) -> int:
     text = options.get(name)
     if text is None:
         return default
-    if not text.isdecimal() or (name != "start" and int(text) == 0):
-        raise ValueError(f"option {name}={text}: must be a whole number{'' if name == 'start' else ' > 0'}")
+    least = 0 if name in {"start", "until"} else 1
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"option {name}={text}: must be a whole number >= {least}")
     return int(text)

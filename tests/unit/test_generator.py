@@ -112,6 +112,12 @@ def test_digests_are_those_of_the_stream_and_told_by_tasks(plan: Plan, tmp_path:
     assert combined({row["symbol"]: row["chain"] for row in rows}) == digest_of(plan, plan.clock.start or 0, count)
 
 
+def test_the_digest_of_nothing(plan: Plan, tmp_path: Path) -> None:
+    rows = [row for worker in range(2) for row in digests(job(plan, tmp_path), worker, 0).to_pylist()]
+    assert {row["records"] for row in rows} == {0}
+    assert combined({row["symbol"]: row["chain"] for row in rows}) == digest_of(plan, plan.clock.start or 0, 0)
+
+
 def test_a_digest_of_other_records_is_refused(plan: Plan, tmp_path: Path) -> None:
     shared = job(plan, tmp_path)
     made(shared, 0, 0, 4 * SECOND)
@@ -214,10 +220,10 @@ def test_the_schedule_follows_the_clock_and_makes_up_for_nothing_unless_asked_to
     ("options", "line"),
     [
         ({}, "option plan: is missing; must be a plan's JSON text, or the path of its file"),
-        ({"workers": "0"}, "option workers=0: must be a whole number > 0"),
+        ({"workers": "0"}, "option workers=0: must be a whole number >= 1"),
         ({"workers": "9"}, "option workers=9: must not exceed the topic's 4 partitions"),
-        ({"span": "1s"}, "option span=1s: must be a whole number > 0"),
-        ({"start": "-2"}, "option start=-2: must be a whole number"),
+        ({"span": "1s"}, "option span=1s: must be a whole number >= 1"),
+        ({"start": "-2"}, "option start=-2: must be a whole number >= 0"),
     ],
 )
 def test_bad_options_are_told_in_one_line(options: dict[str, str], line: str, make_plan: MakePlan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import aggregation, generation, growth, memory, pacing, producer, startup, verifying
+from benchmarks import aggregation, engine, generation, growth, memory, pacing, producer, startup, verifying
 
 BENCHMARKS = {
     "generation": generation.main,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "startup": startup.main,
     "memory": memory.main,
     "verifying": verifying.main,
+    "engine": engine.main,
 }
 
 

@@ -20,7 +20,7 @@ from simulator.cli import config_directory
 from simulator.compiler import compile_plan
 from simulator.manifest import host, package_versions
 from simulator.plan import Plan
-from simulator.schema import read_specification
+from simulator.schema import Specification, read_specification
 
 ROUNDS = 5
 RESULTS = Path(__file__).parent / "results"
@@ -28,9 +28,14 @@ RESULTS = Path(__file__).parent / "results"
 
 def plan_of(*overrides: str) -> Plan:
     """The plan that the command line would give, on a fixed start."""
+    return compile_plan(specification_of(*overrides))
+
+
+def specification_of(*overrides: str) -> Specification:
+    """The checked configuration that the command line would give."""
     with initialize_config_dir(config_directory(), version_base="1.3"):
         content = OmegaConf.to_container(compose("config", ["clock=unpaced", *overrides]), resolve=True)
-    return compile_plan(read_specification(content, CHECKS))  # type: ignore[arg-type]  # a mapping
+    return read_specification(content, CHECKS)  # type: ignore[arg-type]  # a mapping
 
 
 def rate_of(case: Callable[[], int]) -> float:

@@ -1,1 +1,1 @@
-"""Spark: runs the aggregation of any plan file. Never imports `simulator`, and knows no metric or column by name."""
+"""Spark: runs the aggregation of any plan file. Knows no metric or column by name; only `generator` imports `simulator`."""

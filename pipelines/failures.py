@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from pyspark.sql.streaming.query import StreamingQuery
+
+_log = logging.getLogger(__name__)
 _LONGEST = 400
 
 
@@ -14,6 +19,15 @@ def condense(error: BaseException) -> str:
         return java_root(origin) if origin is not None else _shorten(f"{type(error).__name__}: {error}")
     except Exception:  # noqa: BLE001  # a JVM that died takes its exceptions with it, and py4j has many ways to say so
         return f"{type(error).__name__}: Java has ended"
+
+
+def query_failure(query: StreamingQuery) -> str | None:
+    """Why a query ended by itself, as one line; None if it did not."""
+    found = query._jsq.exception()  # noqa: SLF001  # Java's own, whose causes can be followed
+    if not found.isDefined():
+        return None
+    _log.error("the query failed: %s", found.get().toString())
+    return java_root(found.get())
 
 
 def java_root(throwable: Any) -> str:  # noqa: ANN401  # a py4j proxy of a Java Throwable

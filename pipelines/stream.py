@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from pipelines.batches import Batch, record
 from pipelines.drain import Drain
-from pipelines.failures import java_root
+from pipelines.failures import query_failure
 from pipelines.progress import ProgressReader
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 # A first batch over a large backlog may take minutes, but by then it reads: its offsets are fixed.
 _FIRST_BATCH_PATIENCE_SECONDS = 10.0
-
-_log = logging.getLogger(__name__)
 
 
 @final
@@ -89,11 +86,7 @@ class Stream:
 
     def failure(self) -> str | None:
         """Why the query ended by itself, as one line; None if it did not."""
-        found = self._query._jsq.exception()  # noqa: SLF001  # Java's own, whose causes can be followed
-        if not found.isDefined():
-            return None
-        _log.error("the query failed: %s", found.get().toString())
-        return java_root(found.get())
+        return query_failure(self._query)
 
     def begin_drain(self, end_offsets: EndOffsets | None) -> None:
         """Start to wait until all up to the given end is processed; None: all that is there."""

@@ -21,6 +21,8 @@ from simulator.symbols import Symbols, symbol_names
 
 # Below it a symbol's gaps could leave int64 nanoseconds.
 SMALLEST_RATE = 1e-6
+# Half of it is the longest micro-batch of the Spark engine, in seconds: shorter ones would be all overhead.
+LEAST_WATERMARK = 0.2
 
 
 def check_symbols(specification: Specification) -> list[str]:
@@ -272,6 +274,28 @@ def check_halts(specification: Specification) -> list[str]:
     ]
 
 
+def check_engine(specification: Specification) -> list[str]:
+    """Spark sends to Kafka, a partition has one writer, and a micro-batch is not longer than the sink's skew."""
+    engine, sink = specification.engine, specification.sink
+    if engine.kind == "local":
+        return []
+    if sink.kind != "kafka":
+        return [f"sink.kind={sink.kind}: must be kafka for engine.kind=spark"]
+    faults = []
+    if sink.workers > 1:
+        faults.append(f"sink.workers={sink.workers}: must be 1 for engine.kind=spark; take engine.workers")
+    if engine.workers is not None and engine.workers > sink.partitions:
+        faults.append(
+            f"engine.workers={engine.workers}: must not exceed sink.partitions={sink.partitions}; a partition has one writer"
+        )
+    watermark = specification.window.watermark
+    if watermark < LEAST_WATERMARK:
+        faults.append(f"window.watermark={watermark:g}: must be at least {LEAST_WATERMARK:g} for engine.kind=spark")
+    elif engine.span is not None and engine.span > watermark / 2:
+        faults.append(f"engine.span={engine.span:g}: must not be more than half of window.watermark={watermark:g}")
+    return faults
+
+
 CHECKS = (
     check_symbols,
     check_rate,
@@ -285,4 +309,5 @@ CHECKS = (
     check_targets,
     check_mode,
     check_output,
+    check_engine,
 )

@@ -237,16 +237,29 @@ def read_plan(path: Path) -> Plan:
         BadConfigError: no such file, no JSON, not of the schema, or changed since it was written.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise BadConfigError(f"{path}: is not a plan (no valid JSON: {error})") from None
+    return parse_plan(text, str(path))
+
+
+def parse_plan(text: str, name: str) -> Plan:
+    """The plan in a text; `name` says where it comes from.
+
+    Raises:
+        BadConfigError: no JSON, not of the schema, or changed since it was written.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise BadConfigError(f"{name}: is not a plan (no valid JSON: {error})") from None
     fault = next(_validator().iter_errors(content), None)
     if fault is not None:
-        raise BadConfigError(f"{path}: is not a plan ({fault.json_path}: {_short(fault.message)})")
+        raise BadConfigError(f"{name}: is not a plan ({fault.json_path}: {_short(fault.message)})")
     if content["hash"] != content_hash(content):
-        raise BadConfigError(f"{path}: was altered since it was written (its content does not have its hash); compile it again")
+        raise BadConfigError(f"{name}: was altered since it was written (its content does not have its hash); compile it again")
     return Plan.model_validate(content)
 
 

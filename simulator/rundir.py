@@ -87,6 +87,11 @@ class RunDirectory:
         """What Spark logged."""
         return self.path / "spark.log"
 
+    @property
+    def generation_log(self) -> Path:
+        """What Spark has said while it generated."""
+        return self.path / "generation.log"
+
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Write a JSON file that appears whole or not at all."""

@@ -6,12 +6,13 @@ live in `checks.py`. `read_specification` reports every fault at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from simulator.diagnosis import describe, suggestion
 from simulator.errors import BadConfigError
@@ -175,6 +176,54 @@ class StdoutSink(Parameters):
     kind: Literal["stdout"]
 
 
+def _flattened(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in mapping.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _with_dotted_names(conf: object) -> object:
+    """`+spark.conf.spark.driver.memory=2g` reaches us as nested mappings; Spark's names have dots."""
+    flat = dict(_flattened(conf)) if isinstance(conf, dict) else conf
+    if isinstance(flat, dict) and not all(isinstance(value, (str, int, float, bool)) for value in flat.values()):
+        raise ValueError("must map names of Spark properties to texts, numbers or true and false")
+    return flat
+
+
+SparkProperties = Annotated[dict[str, str | int | float | bool], BeforeValidator(_with_dotted_names)]
+
+
+class LocalEngine(Parameters):
+    """`conf/engine/local.yaml`."""
+
+    kind: Literal["local"]
+
+
+class SparkEngine(Parameters):
+    """`conf/engine/spark.yaml`."""
+
+    kind: Literal["spark"]
+    master: Annotated[
+        str, Field(pattern=r"^(local(\[(\d+|\*)(, *\d+)?\])?|local-cluster\[\d+, *\d+, *\d+\]|spark://.+|k8s://.+|yarn)$")
+    ]
+    workers: Annotated[int, Field(ge=1, le=1000)] | None
+    span: Seconds | None
+    state: Text | None
+    conf: SparkProperties
+
+    @field_validator("state")
+    @classmethod
+    def _is_reached_by_all(cls, state: str | None, info: ValidationInfo) -> str | None:
+        master = str(info.data.get("master", "local"))
+        if state is None and not master.startswith("local"):
+            raise ValueError(f"must be the URI of a folder that all executors reach, for engine.master={master}")
+        if state is not None and not re.match(r"^(/|[a-z][a-z0-9+.-]*://)", state):
+            raise ValueError("must be an absolute path or a URI such as file:///mnt/shared/states or hdfs://host:port/states")
+        return state
+
+
 class SlidingWindow(Parameters):
     """`conf/window/sliding.yaml`."""
 
@@ -276,24 +325,7 @@ class Spark(Parameters):
     max_offsets_per_trigger: Annotated[int, Field(ge=1)] | None
     ui: bool
     timeout: Seconds
-    conf: dict[str, str | int | float | bool]
-
-    @field_validator("conf", mode="before")
-    @classmethod
-    def _has_dotted_names(cls, conf: object) -> object:
-        """`+spark.conf.spark.driver.memory=2g` reaches us as nested mappings; Spark's names have dots."""
-        flat = dict(_flattened(conf)) if isinstance(conf, dict) else conf
-        if isinstance(flat, dict) and not all(isinstance(value, (str, int, float, bool)) for value in flat.values()):
-            raise ValueError("must map names of Spark properties to texts, numbers or true and false")
-        return flat
-
-
-def _flattened(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in mapping.items():
-        if isinstance(value, dict):
-            yield from _flattened(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+    conf: SparkProperties
 
 
 class Realism(Parameters):
@@ -368,6 +400,7 @@ class Specification(Parameters):
     clock: Clock
     event: Event
     broker: Annotated[EmbeddedBroker | ExternalBroker, Field(discriminator="kind")]
+    engine: Annotated[LocalEngine | SparkEngine, Field(discriminator="kind")]
     sink: Annotated[KafkaSink | FileSink | StdoutSink, Field(discriminator="kind")]
     window: Annotated[SlidingWindow | TumblingWindow | SessionWindow, Field(discriminator="kind")]
     metrics: Metrics

@@ -40,7 +40,7 @@ class Chance:
         """64 random bits for each record."""
         counters = records.events.seq.astype(np.uint64) | records.copy.astype(np.uint64) << _COPY_SHIFT
         keys: Words = self._keys[records.events.symbol]
-        return _mixed(np.add(keys, counters * _GAMMA))
+        return mixed(np.add(keys, counters * _GAMMA))
 
     def below(self, records: Records, rate: float) -> NDArray[np.bool_]:
         """True for each record with probability `rate`, to 2^-63."""
@@ -53,19 +53,20 @@ class Chance:
     def uniform_by_symbol(self) -> Floats:
         """A number from [0, 1) for each symbol."""
         keys: Words = self._keys
-        return _unit(_mixed(keys))
+        return _unit(mixed(keys))
 
 
 def _key(seed: int, purpose: str, name: str) -> int:
     return int.from_bytes(blake2b(f"{seed}\t{purpose}\t{name}".encode(), digest_size=8).digest(), "little")
 
 
-def _mixed(words: Words) -> Words:
+def mixed(words: Words) -> Words:
+    """SplitMix64's finaliser: each bit of the result depends on all of the word's."""
     words = words + _GAMMA
     words = (words ^ words >> np.uint64(30)) * _FIRST
     words = (words ^ words >> np.uint64(27)) * _SECOND
-    mixed: Words = words ^ words >> np.uint64(31)
-    return mixed
+    result: Words = words ^ words >> np.uint64(31)
+    return result
 
 
 def _unit(words: Words) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.faults.records import Records
 from simulator.market.digest import StreamDigest
@@ -24,11 +25,8 @@ class RecordDigest:
 
     def add(self, records: Records) -> None:
         """Add a block of records."""
-        if not self._has_faults:
-            self._digest.update(records.events)
-            return
-        sent = records.present
-        self._digest.update(sent.events, sent.sent, sent.copy.astype(np.int64), sent.damage.astype(np.int64))
+        sent, further = sent_columns(records, has_faults=self._has_faults)
+        self._digest.update(sent.events, *further)
 
     def chains(self) -> dict[str, str]:
         """The chain of each symbol."""
@@ -37,3 +35,11 @@ class RecordDigest:
     def hexdigest(self) -> str:
         """The digest of all that was added."""
         return self._digest.hexdigest()
+
+
+def sent_columns(records: Records, *, has_faults: bool) -> tuple[Records, list[NDArray[np.int64]]]:
+    """The records that count, and what counts of each beside its event."""
+    if not has_faults:
+        return records, []
+    sent = records.present
+    return sent, [sent.sent, sent.copy.astype(np.int64), sent.damage.astype(np.int64)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import final
 
 import numpy as np
 
@@ -28,33 +29,50 @@ def records_of(plan: Plan, start: int, block_events: int | None = None, worker: 
         worker: the number of this worker, from 0.
         workers: how many there are.
     """
-    blocks = events_of(plan, block_events, worker, workers)
-    if not plan.faults.any:
-        return (of_market(events, int(events.time[-1])) for events in blocks if len(events))
-    return _struck(plan, start, blocks)
+    return RecordBlocks(plan, start, events_of(plan, block_events, worker, workers))
 
 
-def _struck(plan: Plan, start: int, blocks: Iterator[Events]) -> Iterator[Records]:
-    window = plan.answers.window
-    names = [symbol.name for symbol in plan.market.symbols]
-    faults = faults_at_work(plan.faults, Setting(plan.seed, names, plan.sink.partitions, window, start % window.slide))
-    moves_back = sum(fault.moves_back for fault in faults)
-    waiting: Records | None = None
-    for events in blocks:
-        if not len(events):
-            continue
+@final
+class RecordBlocks(Iterator[Records]):
+    """What `records_of` gives; between two blocks it can be pickled, and goes on from there in another process."""
+
+    def __init__(self, plan: Plan, start: int, blocks: Iterator[Events]) -> None:
+        self._blocks = blocks
+        window = plan.answers.window
+        names = [symbol.name for symbol in plan.market.symbols]
+        setting = Setting(plan.seed, names, plan.sink.partitions, window, start % window.slide)
+        self._faults = faults_at_work(plan.faults, setting)
+        self._moves_back = sum(fault.moves_back for fault in self._faults)
+        self._waiting: Records | None = None
+
+    def __next__(self) -> Records:
+        for events in self._blocks:
+            if not len(events):
+                continue
+            if not self._faults:
+                return of_market(events, int(events.time[-1]))
+            due = self._struck(events)
+            if len(due):
+                return due
+        return self._rest()
+
+    def _struck(self, events: Events) -> Records:
+        """The records that are due when the block's last event is, and all that were before."""
         # Events to come are not before the last one, and no fault sends a record before its event.
         now = int(events.time[-1])
-        records = of_market(events, now - moves_back)
-        for fault in faults:
+        records = of_market(events, now - self._moves_back)
+        for fault in self._faults:
             records = fault.apply(records)
-        waiting = records if waiting is None else joined([waiting, records])
+        waiting = records if self._waiting is None else joined([self._waiting, records])
         ready = waiting.sent < now
-        due, waiting = waiting.take(ready), waiting.take(~ready)
-        if len(due):
-            yield _in_order(due, waiting)
-    if waiting is not None and len(waiting):
-        yield _in_order(waiting, waiting)
+        due, self._waiting = waiting.take(ready), waiting.take(~ready)
+        return _in_order(due, self._waiting)
+
+    def _rest(self) -> Records:
+        rest, self._waiting = self._waiting, None
+        if rest is None or not len(rest):
+            raise StopIteration
+        return _in_order(rest, rest)
 
 
 def _in_order(due: Records, waiting: Records) -> Records:

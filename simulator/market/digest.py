@@ -27,12 +27,7 @@ class StreamDigest:
     def update(self, events: Events, *further: NDArray[np.int64]) -> None:
         """Add a block of events, with further columns at the end of each row."""
         by_symbol = np.argsort(events.symbol, kind="stable")
-        columns = [events.seq, events.time, events.price, events.volume]
-        if events.quotes is not None:
-            columns += [events.quotes.bid, events.quotes.ask, events.quotes.bid_size, events.quotes.ask_size]
-        if events.condition is not None:
-            columns.append(events.condition.astype(np.int64))
-        columns += further
+        columns = [*columns_of(events), *further]
         rows = np.stack([column[by_symbol] for column in columns], axis=1).astype("<i8", copy=False)
         ends = np.cumsum(np.bincount(events.symbol, minlength=len(self._chains))).tolist()
         start = 0
@@ -48,6 +43,16 @@ class StreamDigest:
     def hexdigest(self) -> str:
         """The digest of all symbols; those without events count too."""
         return combined(self.chains())
+
+
+def columns_of(events: Events) -> list[NDArray[np.int64]]:
+    """What a digest takes of each event, one column a number."""
+    columns = [events.seq, events.time, events.price, events.volume]
+    if events.quotes is not None:
+        columns += [events.quotes.bid, events.quotes.ask, events.quotes.bid_size, events.quotes.ask_size]
+    if events.condition is not None:
+        columns.append(events.condition.astype(np.int64))
+    return columns
 
 
 def combined(chains: dict[str, str]) -> str:

@@ -39,14 +39,25 @@ def events_of(plan: Plan, block_events: int | None = None, worker: int = 0, work
 
     Of several workers each gives its own symbols' events, the same that a single one would.
     """
-    mine = owned(plan, worker, workers)
-    if not mine.size:
-        return
-    wanted = block_events or max(BLOCK_EVENTS, _BLOCK_EVENTS_PER_SYMBOL * mine.size)
-    market = Market(plan.market, plan.seed, None if plan.duration is None else plan.duration * 1000, mine)
-    while not market.finished:
-        events = market.advance(wanted)
-        yield events if workers == 1 else replace(events, symbol=mine[events.symbol].astype(np.uint32))
+    return EventBlocks(plan, block_events, worker, workers)
+
+
+@final
+class EventBlocks(Iterator[Events]):
+    """What `events_of` gives; between two blocks it can be pickled, and goes on from there in another process."""
+
+    def __init__(self, plan: Plan, block_events: int | None, worker: int, workers: int) -> None:
+        mine = owned(plan, worker, workers)
+        self._mine = None if workers == 1 else mine.astype(np.uint32)
+        self._wanted = block_events or max(BLOCK_EVENTS, _BLOCK_EVENTS_PER_SYMBOL * mine.size)
+        duration = None if plan.duration is None else plan.duration * 1000
+        self._market = Market(plan.market, plan.seed, duration, mine) if mine.size else None
+
+    def __next__(self) -> Events:
+        if self._market is None or self._market.finished:
+            raise StopIteration
+        events = self._market.advance(self._wanted)
+        return events if self._mine is None else replace(events, symbol=self._mine[events.symbol])
 
 
 @final

@@ -20,6 +20,8 @@ from simulator.produce.producer import Outcome, Progress
 from simulator.produce.production import Production
 from simulator.produce.signals import StopRequest, stop_on_signals
 from simulator.produce.sink import Sink
+from simulator.produce.spark import SparkProduction
+from simulator.produce.spark_job import spark_job
 from simulator.produce.stdout import StdoutSink
 from simulator.produce.workers import WorkerProduction
 from simulator.report.terminal import fault_counts, producing, say, standing_line
@@ -120,7 +122,11 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
 
 
 def _production(context: Context, plan: Plan, servers: str | None, partitions: int | None) -> Production:
-    workers = getattr(context.specification.sink, "workers", 1)
+    workers, engine = getattr(context.specification.sink, "workers", 1), context.specification.engine
+    if engine.kind == "spark":
+        say("starting Spark to generate …")
+        job = spark_job(context.specification, engine, plan)
+        return SparkProduction(plan, servers or "", job, context.directory.generation_log)
     if workers > 1:
         return WorkerProduction(plan, servers or "", partitions or 1, workers)
     return LocalProduction(plan, lambda start: open_sink(plan, start, servers, partitions, context.directory.path))
@@ -137,9 +143,10 @@ def _begin_offsets(context: Context, plan: Plan, servers: str | None) -> dict[in
     begin = end_offsets(servers or "", plan.sink.topic or "")
     found = len(begin)
     stall, workers = plan.faults.stall, getattr(context.specification.sink, "workers", 1)
-    if workers > 1 and found != plan.sink.partitions:
+    sharing = "engine.kind=spark" if context.specification.engine.kind == "spark" else f"sink.workers={workers}"
+    if sharing != "sink.workers=1" and found != plan.sink.partitions:
         raise BadConfigError(
-            f"sink.workers={workers}: the topic {plan.sink.topic} has {found} partitions, not"
+            f"{sharing}: the topic {plan.sink.topic} has {found} partitions, not"
             f" sink.partitions={plan.sink.partitions}; workers share the symbols by partition"
         )
     if stall is not None and stall.partition is not None and found != plan.sink.partitions:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import end_offsets, ensure_topic
@@ -26,6 +25,7 @@ from simulator.produce.workers import WorkerProduction
 
 FAULTS = "faults=[late,disorder,duplicate,drop,corrupt,correction,stall,drift,burst]"
 PARTITIONS = 6
+Contents = dict[int, list[tuple[bytes | None, bytes | None]]]
 
 
 def produced(broker: EmbeddedBroker, folder: Path, *overrides: str) -> dict[str, object]:
@@ -37,23 +37,10 @@ def produced(broker: EmbeddedBroker, folder: Path, *overrides: str) -> dict[str,
     return content
 
 
-def contents(broker: EmbeddedBroker, topic: str) -> dict[int, list[tuple[bytes | None, bytes | None]]]:
-    """Keys and values of each partition, in order."""
-    ends = end_offsets(broker.bootstrap_servers, topic)
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "none", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
-    held: dict[int, list[tuple[bytes | None, bytes | None]]] = {partition: [] for partition in ends}
-    deadline = time.monotonic() + 60
-    while sum(map(len, held.values())) < sum(ends.values()):
-        assert time.monotonic() < deadline
-        for message in consumer.consume(10_000, 1.0):
-            held[message.partition() or 0].append((message.key(), message.value()))
-    consumer.close()
-    return held
-
-
 @pytest.mark.parametrize("faults", ["faults=none", FAULTS])
-def test_the_topic_is_the_same_for_any_number_of_workers(faults: str, broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_the_topic_is_the_same_for_any_number_of_workers(
+    faults: str, broker: EmbeddedBroker, tmp_path: Path, contents: Callable[[EmbeddedBroker, str], Contents]
+) -> None:
     results = {}
     for workers in (1, 2, 5):
         topic = f"workers-{faults == FAULTS}-{workers}"

@@ -51,6 +51,28 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
         (["mode=nope"], "mode=nope: must be 'run', 'plan', "),
         (["metrics.names=[volum]"], "metrics.names=['volum']: holds unknown volum; did you mean volume?; allowed: avg_price, "),
         (["~seed"], "seed: is missing"),
+        # The engine
+        (["engine=spark", "sink=stdout", "mode=produce"], "sink.kind=stdout: must be kafka for engine.kind=spark"),
+        (["engine=spark", "sink.workers=2"], "sink.workers=2: must be 1 for engine.kind=spark; take engine.workers"),
+        (
+            ["engine=spark", "engine.workers=5"],
+            "engine.workers=5: must not exceed sink.partitions=4; a partition has one writer",
+        ),
+        (["engine=spark", "engine.span=6"], "engine.span=6: must not be more than half of window.watermark=10"),
+        (["engine=spark", "window.watermark=0"], "window.watermark=0: must be at least 0.2 for engine.kind=spark"),
+        (
+            ["engine=spark", "engine.state=states"],
+            "engine.state=states: must be an absolute path or a URI such as file:///mnt/shared/states or hdfs://host:port/states",
+        ),
+        (
+            ["engine=spark", "engine.master=yarn"],
+            "engine.state=null: must be the URI of a folder that all executors reach, for engine.master=yarn",
+        ),
+        (["engine=spark", "engine.master=mesos"], "engine.master=mesos: "),
+        (
+            ["engine=spark", "+engine.conf.spark.x=[1]"],
+            "engine.conf={'spark': {'x': [1]}}: must map names of Spark properties to texts, numbers or true and false",
+        ),
         # Keys of the chosen option only
         (
             ["+dynamics.volatilty=1"],

@@ -12,6 +12,7 @@ import pytest
 
 from simulator.market.conditions import LABELS
 from simulator.plan import Plan
+from simulator.schema import Specification
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS, CONF = ROOT / "docs", ROOT / "conf"
@@ -121,3 +122,10 @@ def test_every_command_compiles(
     monkeypatch.chdir(tmp_path)
     for overrides in runs(command):
         assert make_plan(*overrides).market.symbols
+
+
+def test_the_commands_of_the_spark_engine_are_understood(make_specification: Callable[..., Specification]) -> None:
+    page = (DOCS / "engine-spark.md").read_text(encoding="utf-8").replace("\\\n", "")
+    found = re.findall(r"^(?:\$ )?python -m simulator (.*)$", page, re.MULTILINE)
+    masters = {getattr(make_specification(*shlex.split(command)).engine, "master", None) for command in found}
+    assert masters == {"local[2]", "local-cluster[2,1,2048]", "spark://master:7077", "yarn", "k8s://https://api:6443"}

@@ -1,0 +1,98 @@
+"""A child process with Spark in it, spoken to in JSON lines. Nothing of `pipelines` or Spark is imported here."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, final
+
+from simulator.child import start_child
+from simulator.errors import EXIT_BAD_CONFIG, BadConfigError, UnreachableError
+from simulator.java import find_java_home
+
+Event = dict[str, Any]
+
+
+@final
+class SparkChild:
+    """`python -m …` in a process of its own. What it and Spark say beside the JSON lines goes to a log.
+
+    Args:
+        arguments: what to run, after `python -m`.
+        log: the file.
+        timeout: seconds of silence after which Spark counts as unreachable, where an answer is waited for.
+        environment: variables beside this process's own.
+    """
+
+    def __init__(self, arguments: list[str], log: Path, timeout: float, environment: Mapping[str, str] | None = None) -> None:
+        self._log_path = log
+        self._log = log.open("wb")
+        self._timeout = timeout
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._child = start_child(
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, "JAVA_HOME": str(find_java_home()), "PYTHONUNBUFFERED": "1", **(environment or {})},
+        )
+        threading.Thread(target=self._read, args=(self._child.stdout,), daemon=True).start()
+
+    def send(self, **command: object) -> None:
+        """Give a command.
+
+        Raises:
+            UnreachableError: the child is gone.
+        """
+        try:
+            assert self._child.stdin is not None  # noqa: S101  # asked for with PIPE
+            self._child.stdin.write(json.dumps(command) + "\n")
+        except (OSError, ValueError):
+            raise UnreachableError(self._ended()) from None
+
+    def take(self, seconds: float | None) -> Event | None:
+        """The next thing that the child says, within some time; None: nothing. Without a time, waits for it.
+
+        Raises:
+            BadConfigError: it says that something of the configuration is wrong.
+            UnreachableError: it says that something failed, or has ended by itself.
+        """
+        try:
+            event = self._events.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if event["event"] == "error":
+            kind = BadConfigError if event["exit_code"] == EXIT_BAD_CONFIG else UnreachableError
+            raise kind(" ".join(event["message"].split()))
+        return event
+
+    def silent(self, awaited: str) -> UnreachableError:
+        """What to raise when the child has been silent for too long."""
+        return UnreachableError(
+            f"spark.timeout={self._timeout:g}: Spark gave no sign for so many seconds while waiting for"
+            f" {awaited!r}; see {self._log_path}"
+        )
+
+    def deadline(self) -> float:
+        """When it will have been silent for too long, by the monotonic clock."""
+        return time.monotonic() + self._timeout
+
+    def close(self) -> None:
+        """End the child, Spark with it."""
+        self._child.stop()
+        self._log.close()
+
+    def _read(self, lines: IO[str] | None) -> None:
+        for line in lines or ():
+            self._events.put(json.loads(line))
+        self._events.put({"event": "error", "message": self._ended(), "exit_code": 3})
+
+    def _ended(self) -> str:
+        return f"Spark ended by itself; see {self._log_path}"

@@ -22,6 +22,7 @@ from simulator.produce.signals import StopRequest, stop_on_signals
 from simulator.produce.sink import Sink
 from simulator.produce.stdout import StdoutSink
 from simulator.produce.workers import WorkerProduction
+from simulator.report.samples import PaceSamples
 from simulator.report.terminal import producing, say, standing_line
 from simulator.rundir import read_json, write_json
 
@@ -63,14 +64,21 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
             content = manifest(plan, start=start, status=status, progress=progress, outcome=outcome, kafka=kafka)
             write_json({**content, "partitions": partitions, "deliveries": production.deliveries}, context.directory.manifest)
 
+        samples = PaceSamples()
+
+        def look(progress: Progress) -> None:
+            samples.add(progress)
+            report(progress)
+
         note("running", Progress())
         try:
-            outcome = production.run(start, stop, report)
+            outcome = production.run(start, stop, look)
         except (SimulatorError, KeyboardInterrupt):
             progress = production.progress
             note("failed", progress)
             say(f"of {progress.generated:,} events handed over, {progress.acked:,} were acknowledged")
             raise
+        samples.write(context.directory.pace)
         note("incomplete" if outcome.interrupted else "complete", outcome.progress, outcome)
     return outcome
 

@@ -46,6 +46,7 @@ def run(context: Context) -> int:
     if status == "mismatch" and context.specification.reproducer.attempts:
         content["reproducer"] = _reproducer(context)
         write_json(content, context.directory.verdict)
+    _write_page(context)
     show_verdict(content, read_json(context.directory.manifest), context.directory.path)
     if outcome.interrupted:
         return EXIT_INTERRUPTED
@@ -133,6 +134,14 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
     content = verdict_of(judgement, results, plan, manifest, complete=complete)
     write_json(content, directory.verdict)
     return content
+
+
+def _write_page(context: Context) -> None:
+    say("drawing the report …")
+    from simulator.report.page.content import read_content  # noqa: PLC0415  # Bokeh is slow to import, and needed only at the end
+    from simulator.report.page.write import write_page  # noqa: PLC0415  # as above
+
+    write_page(read_content(context.directory, context.overrides), context.directory.report)
 
 
 def _reproducer(context: Context) -> str | None:

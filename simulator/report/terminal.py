@@ -88,6 +88,7 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], direct
         console.print(line)
     console.print(f"digest   {manifest['stream_digest']}")
     console.print(f"run      {directory}", markup=False)
+    console.print(f"report   {directory}/report.html", markup=False)
     if verdict.get("reproducer"):
         console.print(f"smaller  {verdict['reproducer']}", markup=False)
     console.print(verdict["status"], style=_STYLES[verdict["status"]])

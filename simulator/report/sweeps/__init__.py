@@ -1,1 +1,0 @@
-"""A multirun as a table and a page."""

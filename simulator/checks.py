@@ -181,6 +181,12 @@ def check_mode(specification: Specification) -> list[str]:
         faults.append(f"broker.kind={specification.broker.kind}: must be embedded for mode=broker")
     if mode in {"verify", "reproduce"} and specification.run is None:
         faults.append(f"run=null: mode={mode} needs run=DIR, the directory of a finished run")
+    if mode == "diff":
+        faults += [
+            f"{key}=null: mode=diff needs a=DIR and b=DIR, two finished runs"
+            for key in "ab"
+            if getattr(specification, key) is None
+        ]
     if specification.results is not None and not Path(specification.results).is_file():
         faults.append(f"results={show(specification.results)}: no such file")
     return faults

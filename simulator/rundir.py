@@ -78,6 +78,16 @@ class RunDirectory:
         return self.path / "answers-deduplicated.parquet"
 
     @property
+    def pace(self) -> Path:
+        """How the producer stood over time."""
+        return self.path / "pace.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The run as a page."""
+        return self.path / "report.html"
+
+    @property
     def broker(self) -> Path:
         """The embedded broker's folder."""
         return self.path / "broker"

@@ -372,7 +372,7 @@ class Verify(Parameters):
         return metrics
 
 
-Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce", "realism"]
+Mode = Literal["run", "plan", "sample", "produce", "aggregate", "broker", "verify", "reproduce", "diff", "realism"]
 
 
 class Specification(Parameters):
@@ -387,6 +387,8 @@ class Specification(Parameters):
     events: Annotated[int, Field(ge=1)]
     run: str | None
     results: str | None
+    a: str | None
+    b: str | None
     symbols: Symbols
     dynamics: Annotated[Dynamics, Field(discriminator="kind")]
     correlation: Annotated[Correlation, Field(discriminator="kind")]

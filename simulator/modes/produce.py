@@ -24,6 +24,7 @@ from simulator.produce.spark import SparkProduction
 from simulator.produce.spark_job import spark_job
 from simulator.produce.stdout import StdoutSink
 from simulator.produce.workers import WorkerProduction
+from simulator.report.samples import PaceSamples
 from simulator.report.terminal import fault_counts, producing, say, standing_line
 from simulator.rundir import read_json, write_json
 
@@ -109,14 +110,21 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
             places = {"partitions": partitions, "begin_offsets": begin, "deliveries": production.deliveries}
             write_json({**content, **places}, context.directory.manifest)
 
+        samples = PaceSamples()
+
+        def look(progress: Progress) -> None:
+            samples.add(progress)
+            report(progress)
+
         note("running", Progress())
         try:
-            outcome = production.run(start, stop, report)
+            outcome = production.run(start, stop, look)
         except (SimulatorError, KeyboardInterrupt):
             progress = production.progress
             note("failed", progress)
             say(f"of {progress.generated:,} events handed over, {progress.acked:,} were acknowledged")
             raise
+        samples.write(context.directory.pace)
         note("incomplete" if outcome.interrupted else "complete", outcome.progress, outcome)
     return outcome
 

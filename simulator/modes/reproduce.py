@@ -1,10 +1,16 @@
-"""`mode=reproduce`: generate a finished run's stream again and compare the digests."""
+"""`mode=reproduce`: make a finished run's stream, windows and ledger again, and say what differs where they are not the same."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import polars as pl
+
+from simulator.answers.judge import judge
+from simulator.answers.ledger import ledger_of
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
 from simulator.faults.digest import RecordDigest
 from simulator.faults.stream import records_of
@@ -16,20 +22,59 @@ from simulator.rundir import RunDirectory
 
 
 def run(context: Context) -> int:
-    """Say whether the stream is the same, and if not, which versions differ."""
+    """Regenerate from plan and manifest; the run's folder may have been moved or copied.
+
+    Everything that can be made again is: the digest always, the ledger of a run with faults, the windows of a run with answers.
+    """
     finished = RunDirectory(Path(context.specification.run or ""))
     plan, manifest = read_plan(finished.plan), finished_manifest(finished)
-    digest = digest_of(plan, manifest["start"], manifest["counts"]["generated"])
-    if digest == manifest["stream_digest"]:
-        sys.stdout.write(f"digest   {digest}\nreproduced\n")
+    checks = [*_identity(plan, manifest), _stream(plan, manifest), *_tables(finished, plan, manifest)]
+    for name, told, _ in checks:
+        sys.stdout.write(f"{name:<8} {told}\n")
+    if all(is_same for _, _, is_same in checks):
+        sys.stdout.write("reproduced\n")
         return EXIT_OK
-    sys.stdout.write(f"digest   {digest}, the run had {manifest['stream_digest']}\n")
     for name, now in package_versions().items():
         then = manifest["versions"].get(name)
         if then != now:
             sys.stdout.write(f"version  {name}: {now}, the run had {then}\n")
     sys.stdout.write("not reproduced\n")
     return EXIT_MISMATCH
+
+
+Check = tuple[str, str, bool]
+"""What was looked at, what was found, whether it is the run's."""
+
+
+def _identity(plan: Plan, manifest: dict[str, Any]) -> Iterator[Check]:
+    """Whether plan and manifest are of one run."""
+    if plan.seed != manifest["seed"]:
+        yield "seed", f"{plan.seed} in plan.json, {manifest['seed']} in manifest.json: the files are of two runs", False
+    if plan.hash != manifest["plan_hash"]:
+        yield "config", f"plan.json has the hash {plan.hash}, manifest.json {manifest['plan_hash']}: another configuration", False
+
+
+def _stream(plan: Plan, manifest: dict[str, Any]) -> Check:
+    digest = digest_of(plan, manifest["start"], manifest["counts"]["generated"])
+    then = manifest["stream_digest"]
+    return "digest", digest if digest == then else f"{digest}, the run had {then}", digest == then
+
+
+def _tables(finished: RunDirectory, plan: Plan, manifest: dict[str, Any]) -> Iterator[Check]:
+    if finished.ledger.is_file():
+        yield _table("ledger", ledger_of(plan, manifest), pl.read_parquet(finished.ledger))
+    if finished.answers.is_file():
+        again = judge(plan, finished, manifest, manifest["counts"]["acked"])
+        yield _table("windows", again.windows, pl.read_parquet(finished.answers))
+
+
+def _table(name: str, now: pl.DataFrame, then: pl.DataFrame) -> Check:
+    if now.equals(then):
+        return name, f"{now.height:,} rows, the same", True
+    if now.columns != then.columns:
+        return name, f"columns {', '.join(now.columns)}, the run had {', '.join(then.columns)}", False
+    same = now.join(then, on=now.columns, how="semi", nulls_equal=True).height
+    return name, f"{now.height:,} rows, the run had {then.height:,}, {same:,} are the same", False
 
 
 def digest_of(plan: Plan, start: int, count: int) -> str:

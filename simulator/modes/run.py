@@ -47,7 +47,9 @@ def run(context: Context) -> int:
     if status == "mismatch" and context.specification.reproducer.attempts:
         content["reproducer"] = _reproducer(context)
         write_json(content, context.directory.verdict)
-    show_verdict(content, read_json(context.directory.manifest), plan, context.directory.path)
+    _write_page(context)
+    places = {"run": context.directory.path, "report": context.directory.report}
+    show_verdict(content, read_json(context.directory.manifest), plan, places)
     if outcome.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_OK if status == "match" else EXIT_MISMATCH
@@ -134,6 +136,14 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
     content = verdict_of(judgement, results, plan, manifest, complete=complete)
     write_json(content, directory.verdict)
     return content
+
+
+def _write_page(context: Context) -> None:
+    say("drawing the report …")
+    from simulator.report.page.content import read_content  # noqa: PLC0415  # Bokeh is slow to import, and needed only at the end
+    from simulator.report.page.write import write_page  # noqa: PLC0415  # as above
+
+    write_page(read_content(context.directory, context.overrides), context.directory.report)
 
 
 def _reproducer(context: Context) -> str | None:

@@ -32,7 +32,7 @@ def run(context: Context) -> int:
     else:
         content = of_anybody(plan, manifest, Path(specification.results), specification.verify)
     write_json(content, context.directory.verdict)
-    show_verdict(content, manifest, plan, finished.path, context.directory.verdict)
+    show_verdict(content, manifest, plan, {"run": finished.path, "verdict": context.directory.verdict})
     return EXIT_OK if content["status"] == "match" else EXIT_MISMATCH
 
 

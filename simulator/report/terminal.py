@@ -66,17 +66,14 @@ def standing_line(standing: Standing, asked: float | None, *, holds_up: bool = F
     return f"{standing.generated:,} events  {rates}  lag {standing.lag * 1000:,.0f} ms  queue {standing.queued:,}"
 
 
-def show_verdict(
-    verdict: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan, directory: Path, written: Path | None = None
-) -> None:
+def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], plan: Plan, places: Mapping[str, Path]) -> None:
     """The end of a run: accounts, the first differences, and the status as the last line.
 
     Args:
         verdict: of the results.
         manifest: of the run.
         plan: of the run.
-        directory: of the run.
-        written: where the verdict is, when that is not the run's directory.
+        places: where to look next, by name.
     """
     # Where no terminal says how wide it is, a row of differences should still fit a line.
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
@@ -100,9 +97,8 @@ def show_verdict(
     for line in rate_lines(manifest["rate"], manifest["lag_seconds"], holds_up=holds_up):
         console.print(line)
     console.print(f"digest   {manifest['stream_digest']}")
-    console.print(f"run      {directory}", markup=False)
-    if written is not None:
-        console.print(f"verdict  {written}", markup=False)
+    for name, path in places.items():
+        console.print(f"{name:<8} {path}", markup=False)
     if verdict.get("reproducer"):
         console.print(f"smaller  {verdict['reproducer']}", markup=False)
     console.print(verdict["status"], style=_STYLES[verdict["status"]])

@@ -47,6 +47,7 @@ def write_page(content: Content, path: Path, realism: list[dict[str, Any]] | Non
         "command": content.command,
         "symbols": content.symbols,
         "realism": realism,
+        "drawn": set(roots),
     }
     page = file_html(list(roots.values()), INLINE, "run", template=_template(), template_variables=variables)
     part = path.with_name(f".{path.name}.part")

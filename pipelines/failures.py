@@ -40,6 +40,8 @@ def java_root(throwable: Any) -> str:  # noqa: ANN401  # a py4j proxy of a Java 
 
 def _shorten(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # The error class of Spark's own, which closes what a Python source or function has raised.
+    lines = [line for line in lines if not line.startswith("SQLSTATE:")] or lines
     # What Java reports of a failed Python function is a whole traceback, with the error itself in the last line.
     line = lines[-1] if "Traceback (most recent call last)" in text else lines[0]
     return line if len(line) <= _LONGEST else line[:_LONGEST] + " …"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import generator
+from pipelines.failures import condense
 from pipelines.generator import END, Job, digests, records
 from pipelines.market import MarketSource, MarketStreamReader, end_of, job_of
 from pipelines.schedule import Schedule
@@ -290,3 +291,8 @@ def test_a_micro_batch_is_within_the_skew(
     assert specification.engine.kind == "spark"
     job = spark_job(specification, specification.engine, make_plan("engine=spark", *overrides))
     assert (job.span, job.workers, job.state) == (span, 4, None)
+
+
+def test_what_a_task_raises_is_told_in_one_line() -> None:
+    said = "[PYTHON_DATA_SOURCE_ERROR] Failed:\nTraceback (most recent call last):\n  File\nPermissionError: no\n SQLSTATE: 38000"
+    assert condense(RuntimeError(said)) == "PermissionError: no"

@@ -35,15 +35,15 @@ from simulator.produce.signals import StopRequest
 
 ROWS, BACKLOG_RATE, LIVE_RATE = 5_000_000, 200_000, 500
 LATENCY_ROUNDS, CATCH_UP_ROUNDS = 5, 3
-SKIPPED, COUNTED = 5, 6
+SKIPPED, COUNTED, LIVE_SECONDS = 5, 6, 60
 BACKLOG = (f"rate={BACKLOG_RATE}", f"duration={ROWS / BACKLOG_RATE}")
 LIVE = (f"rate={LIVE_RATE}", "clock=realtime")
 
 
 def latency(job: Job) -> float:
-    """Median seconds of a micro-batch with records, after the first few."""
+    """Median seconds of a micro-batch with records after the first few, of a minute or, where that has too few, of longer."""
     with job:
-        batches = job.until(batches=SKIPPED + COUNTED)
+        batches = job.until(batches=SKIPPED + COUNTED, seconds=LIVE_SECONDS)
     return statistics.median(batch.seconds for batch in batches[SKIPPED:])
 
 

@@ -50,12 +50,12 @@ class Job(ABC):
     def batches(self) -> list[Batch]:
         """The micro-batches that had records, up to now."""
 
-    def until(self, *, rows: int = 0, batches: int = 0) -> list[Batch]:
-        """Wait for at least so many records in at least so many micro-batches; give the micro-batches."""
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
+    def until(self, *, rows: int = 0, batches: int = 0, seconds: float = 0.0) -> list[Batch]:
+        """Wait for at least so many records, micro-batches and seconds; give the micro-batches."""
+        begun = time.monotonic()
+        while (waited := time.monotonic() - begun) < _TIMEOUT_SECONDS:
             done = self.batches()
-            if sum(batch.rows for batch in done) >= rows and len(done) >= batches:
+            if sum(batch.rows for batch in done) >= rows and len(done) >= batches and waited >= seconds:
                 return done
             time.sleep(_POLL_SECONDS)
         raise TimeoutError(f"{type(self).__name__}: not done after {_TIMEOUT_SECONDS:g} s")

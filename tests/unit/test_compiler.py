@@ -54,10 +54,17 @@ def test_what_does_not_change_the_run_leaves_the_hash(change: str, make_plan: Ma
     assert make_plan(change).hash == make_plan().hash
 
 
-def test_compiling_needs_neither_kafka_nor_spark(tmp_path: Path) -> None:
-    code = "import sys, simulator.compiler; print(*{'pyspark', 'confluent_kafka', 'hydra', 'pipelines'} & set(sys.modules))"
+def test_compiling_loads_neither_kafka_nor_spark_nor_polars(tmp_path: Path) -> None:
+    unwanted = "{'pyspark', 'confluent_kafka', 'hydra', 'pipelines', 'polars'}"
+    code = f"import sys, simulator.compiler; print(*{unwanted} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert not result.stdout.split()
+
+
+def test_checkpoints_of_one_machine_are_plain_files(make_plan: MakePlan) -> None:
+    key = "spark.sql.streaming.checkpointFileManagerClass"
+    assert spark(make_plan())[key].endswith(".FileSystemBasedCheckpointFileManager")
+    assert key not in spark(make_plan("spark.master=spark://somewhere:7077"))
 
 
 def test_a_plan_that_is_read_is_the_plan_that_was_written(make_plan: MakePlan, tmp_path: Path) -> None:

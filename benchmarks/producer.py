@@ -85,9 +85,10 @@ def main() -> None:
                 "playground loop": lambda: LOOP_EVENTS / playground.send(servers, topic, LOOP_EVENTS, client),
                 "kafka-producer-perf-test": lambda: perf_test(servers, topic, EVENTS, size, client),
                 "prebuilt messages": lambda: prebuilt.send(servers, topic, messages, EVENTS, client),
+                "prebuilt messages, with reports": lambda: prebuilt.send_with_reports(servers, topic, messages, EVENTS, client),
             }
         )
-    peers = ("kafka-producer-perf-test", "playground loop", "prebuilt messages")
+    peers = ("kafka-producer-perf-test", "playground loop", "prebuilt messages", "prebuilt messages, with reports")
     own = ("ours, 1 worker", f"ours, {many} workers")
     ratios = {f"{mine} / {peer}": pair_ratios(rates, mine, peer) for mine in own for peer in peers}
     conditions = {

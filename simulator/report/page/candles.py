@@ -10,7 +10,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from simulator.encode.frame import standard_frame
-from simulator.faults.damage import LEGIBLE
 from simulator.faults.records import Records
 from simulator.faults.stream import records_of
 from simulator.plan import Plan
@@ -25,7 +24,8 @@ class Stream:
     """What a page shows of the records.
 
     Attributes:
-        candles: `symbol time open high low close volume`, the time being the stretch's middle; of legible trades.
+        candles: `symbol time open high low close volume`, the time being the stretch's middle; of the market's trades
+            of which a record was sent, as they were meant.
         width: of a candle, milliseconds.
         asked: `market_time count`: records due in each bin, seconds from the start.
     """
@@ -84,7 +84,9 @@ def _sent(plan: Plan, start: int, count: int) -> Iterator[Records]:
 
 def _block(records: Records, plan: Plan, start: int, span: int, symbols: list[str]) -> pl.DataFrame:
     wanted = np.array([symbol.name in symbols for symbol in plan.market.symbols])
-    events = records.take(wanted[records.events.symbol] & LEGIBLE[records.damage] & (records.events.volume > 0)).events
+    # What the market did, and not what faults have made of it: one bad tick would flatten all the others.
+    trades = records.take(wanted[records.events.symbol] & (records.copy == 0) & (records.intended.volume > 0))
+    events = trades.intended
     frame = standard_frame(events, plan, start).with_columns(pl.col("event_time") // span)
     price = pl.col("price")
     return frame.group_by("symbol", pl.col("event_time").alias("stretch"), maintain_order=True).agg(

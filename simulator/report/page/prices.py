@@ -50,7 +50,7 @@ def _candles(content: Content, chosen: GroupFilter) -> tuple[figure, figure]:
     rises = (candles["close"] >= candles["open"]).to_list()
     source = ColumnDataSource({name: candles[name].to_list() for name in candles.columns})
     width = content.stream.width * _BODY
-    prices = canvas("prices: open, high, low, close", "price", height=300, x_axis_type="datetime")
+    prices = canvas("the market's prices: open, high, low, close", "price", height=300, x_axis_type="datetime")
     volume = canvas("volume", "shares", height=120, x_axis_type="datetime", x_range=prices.x_range)
     prices.segment("time", "high", "time", "low", source=source, view=CDSView(filter=chosen), color=INK)
     for color, side in ((GOOD, rises), (BAD, [not rise for rise in rises])):

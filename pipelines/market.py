@@ -82,15 +82,19 @@ class DigestSource(DataSource):
         return _DigestReader(job_of(self.options), end_of(self.options))
 
 
-@final
-class _MarketReader(DataSourceReader):
-    """Each task makes its share from the beginning to the end."""
+class _BatchReader(DataSourceReader):
+    """One task a worker, each from the beginning to the end."""
 
     def __init__(self, job: Job, end: int) -> None:
         self._job, self._end = job, end
 
     def partitions(self) -> Sequence[InputPartition]:
         return [_Part(worker, 0, self._end) for worker in range(self._job.workers)]
+
+
+@final
+class _MarketReader(_BatchReader):
+    """Each task makes its share."""
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, _Part)  # noqa: S101  # one of the above
@@ -98,12 +102,8 @@ class _MarketReader(DataSourceReader):
 
 
 @final
-class _DigestReader(DataSourceReader):
-    def __init__(self, job: Job, end: int) -> None:
-        self._job, self._end = job, end
-
-    def partitions(self) -> Sequence[InputPartition]:
-        return [_Part(worker, 0, self._end) for worker in range(self._job.workers)]
+class _DigestReader(_BatchReader):
+    """Each task sums up its share."""
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, _Part)  # noqa: S101  # one of the above

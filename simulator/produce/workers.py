@@ -73,7 +73,11 @@ class WorkerProduction(Production):
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
-        self._await_all()
+        try:
+            self._await_all()
+        except SimulatorError:
+            self.__exit__()  # a context that was not entered is not left
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:

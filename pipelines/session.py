@@ -1,4 +1,4 @@
-"""The Spark session of this process: one at a time, kept while plans ask for the same properties."""
+"""The Spark session of this process: one at a time, kept while it can serve what plans ask for."""
 
 from __future__ import annotations
 
@@ -51,15 +51,16 @@ class Sessions:
         self._spark: SparkSession | None = None
 
     def get(self, properties: Mapping[str, str]) -> SparkSession:
-        """A session with the given Spark properties, the present one if it has the same.
+        """A session with the given Spark properties: the present one, where Spark lets what differs be set while it runs.
 
-        Another set of properties gets another JVM: some, such as packages and memory, only count when it starts.
+        Otherwise another JVM: some properties, such as packages and memory, only count when it starts.
 
         Raises:
             UnreachableError: there is no Java, or Spark did not start.
         """
         wanted = _effective({**_DEFAULTS, **properties})
-        if self._spark is not None and wanted == self._properties and _is_alive(self._spark):
+        if self._spark is not None and _is_alive(self._spark) and _adapt(self._spark, self._properties, wanted):
+            self._properties = wanted
             return self._spark
         self.stop()
         self._spark, self._properties = _start(wanted), wanted
@@ -72,6 +73,20 @@ class Sessions:
             with suppress(Exception):  # a JVM that died has nothing left to stop
                 spark.stop()
         _end_java()
+
+
+def _adapt(spark: SparkSession, present: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Set what differs between two sets of properties; False, and nothing done, where that takes another JVM."""
+    # The application's name is only shown: a session keeps that of its first plan.
+    different = {key for key in {**present, **wanted} if present.get(key) != wanted.get(key)} - {_NAME}
+    if not all(spark.conf.isModifiable(key) for key in different):
+        return False
+    for key in different:
+        if key in wanted:
+            spark.conf.set(key, wanted[key])
+        else:
+            spark.conf.unset(key)
+    return True
 
 
 def _effective(properties: dict[str, str]) -> dict[str, str]:

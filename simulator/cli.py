@@ -6,8 +6,12 @@ import importlib
 import logging
 import os
 import sys
+from concurrent.futures import BrokenExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +23,12 @@ from yaml import YAMLError
 
 from simulator.choices import check_choices, with_pluses
 from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
+from simulator.multirun import clear, close_services, finished, services_of, with_own_topic, with_saved_overrides
+from simulator.report.sweeps.callback import SweepComparison, note_exit_code
 from simulator.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    from simulator.modes.context import Context
 
 _LOG = logging.getLogger("simulator")
 
@@ -39,7 +48,11 @@ class _Exit:
 def main() -> None:
     """Entry point of `simulator` and `python -m simulator`; ends the process with the contract's exit codes."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
-    sys.argv[1:] = with_pluses(sys.argv[1:])
+    try:
+        sys.argv[1:] = with_saved_overrides(with_pluses(sys.argv[1:]))
+    except BadConfigError as error:
+        _tell(error)
+        sys.exit(EXIT_BAD_CONFIG)
     try:
         check_choices(sys.argv[1:], config_directory())
         _compose_and_run()
@@ -51,31 +64,40 @@ def main() -> None:
     except YAMLError as error:
         _tell(BadConfigError(f"a file of the configuration is no YAML: {' '.join(str(error).split())}"))
         sys.exit(EXIT_BAD_CONFIG)
+    except BrokenExecutor:
+        _tell("a process of the launcher was killed, and its jobs with it; resume=DIR with the multirun's folder runs them again")
+        _Exit.code = EXIT_MISMATCH
     except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
-    sys.exit(_exit_code())
-
-
-def _exit_code() -> int:
-    from simulator.report.sweep import SweepComparison  # noqa: PLC0415  # Hydra's callback, loaded by Hydra
-
-    return max(_Exit.code, SweepComparison.exit_code)
+        _Exit.code = EXIT_INTERRUPTED
+    finally:
+        close_services()
+        SweepComparison.close()
+    sys.exit(max(_Exit.code, SweepComparison.exit_code))
 
 
 @hydra.main(version_base="1.3", config_path=config_directory(), config_name="config")
 def _compose_and_run(config: DictConfig) -> float:
-    """One job: 0.0 for success, as optimising sweepers expect a number."""
-    code = _run(config)
-    if HydraConfig.get().mode == RunMode.RUN:
-        _Exit.code = code
-    else:
-        from simulator.report.sweep import note_exit_code  # noqa: PLC0415  # as below
+    """One job; gives the objective, or else the exit code, as optimising sweepers expect a number."""
+    job = HydraConfig.get()
+    if job.mode == RunMode.RUN:
+        _Exit.code = _run(config)
+        return float(_Exit.code)
+    with_own_topic(config, job.overrides.task, job.job.num)
+    code = _run(config, Path(job.sweep.dir).absolute())
+    note_exit_code(Path(job.runtime.output_dir), code)
+    if code == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt  # whoever ends a job means the multirun
+    return float(code) if config.objective is None else _objective(str(config.objective), Path(job.runtime.output_dir))
 
-        note_exit_code(Path(HydraConfig.get().runtime.output_dir), code)
-    return float(code)
+
+def _objective(name: str, job: Path) -> float:
+    from simulator.report.sweeps.objectives import OBJECTIVES, WORST, objective_of  # noqa: PLC0415  # polars, for those who ask
+
+    return objective_of(name, job) if name in OBJECTIVES else WORST  # another name has been told of by the job
 
 
-def _run(config: DictConfig) -> int:
+def _run(config: DictConfig, sweep: Path | None = None) -> int:
+    """Run a job, of a multirun in its folder `sweep`; gives the exit code."""
     directory = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
     try:
         # Loaded here, with numpy and all that the market's models need: `--help` does not wait for them.
@@ -89,7 +111,12 @@ def _run(config: DictConfig) -> int:
         mode = importlib.import_module(f"simulator.modes.{specification.mode}")
         from simulator.modes.context import Context  # noqa: PLC0415  # after the checks, for a quick answer to a typing error
 
-        code: int = mode.run(Context(specification, directory, list(HydraConfig.get().overrides.task)))
+        context = Context(specification, directory, list(HydraConfig.get().overrides.task))
+        if sweep is None:
+            if specification.resume is not None:
+                raise BadConfigError(f"resume={specification.resume}: is for multiruns; say -m with it")
+            return int(mode.run(context))
+        return _run_or_resume(mode, replace(context, services=services_of(sweep)))
     except SimulatorError as error:
         _tell(error)
         return error.exit_code
@@ -97,7 +124,17 @@ def _run(config: DictConfig) -> int:
         _tell(f"{error.filename or directory.path}: {error.strerror or error}")
         _LOG.exception("the system refused")
         return EXIT_MISMATCH
-    return code
+
+
+def _run_or_resume(mode: ModuleType, context: Context) -> int:
+    """Run a job of a multirun, unless it is resumed and the job was done."""
+    if context.specification.resume is None:
+        return int(mode.run(context))
+    code = finished(context.directory, context.plan_hash())
+    if code is not None:
+        return code
+    clear(context.directory)
+    return int(mode.run(context))
 
 
 def _tell(error: object) -> None:

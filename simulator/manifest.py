@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simulator.peak import peak_megabytes
 from simulator.plan import Plan
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def manifest(  # one argument a fact, all by keyword
         "rate": {"asked": plan.market.rate * (plan.clock.speed or 0.0) or None, "achieved": progress.rate},
         "lag_seconds": {**quantiles, "largest": progress.largest_lag, "last": progress.lag},
         "produce_seconds": progress.elapsed,
+        "peak_megabytes": peak_megabytes(),
         "versions": {**package_versions(), "kafka": kafka},
         "host": host(),
         "git_commit": _git_commit(),

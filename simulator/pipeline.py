@@ -23,7 +23,7 @@ class Pipeline:
 
     def __init__(self, log: Path, timeout: float, on_table: Callable[[str], None]) -> None:
         self._child = SparkChild(["pipelines", "--serve"], log, timeout)
-        self._on_table = on_table
+        self.on_table = on_table
         self.reports: list[Event] = []
 
     def warm(self, plan: Path) -> None:
@@ -84,5 +84,5 @@ class Pipeline:
         if event["event"] == "progress":
             self.reports.append(event)
         elif event["event"] == "table":
-            self._on_table(event["text"])
+            self.on_table(event["text"])
         return event

@@ -387,6 +387,8 @@ class Specification(Parameters):
     events: Annotated[int, Field(ge=1)]
     run: str | None
     results: str | None
+    resume: str | None
+    objective: Literal["watermark", "batch_seconds", "lag_p99", "state_rows"] | None
     a: str | None
     b: str | None
     symbols: Symbols

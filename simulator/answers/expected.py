@@ -6,7 +6,7 @@ and from the log of its micro-batches (when each was read, and behind which wate
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -31,6 +31,10 @@ _BLOCK_EVENTS = 200_000
 _TIME = pl.Datetime("us", "UTC")
 
 
+def unwatched(_: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """What a plan's events must lead to.
@@ -49,7 +53,7 @@ class Answers:
         return 0 if self.timeline is None else self.timeline.filter(pl.col("volume") == 0).height
 
 
-def expected_answers(plan: Plan, start: int, limit: int | None = None) -> Answers:
+def expected_answers(plan: Plan, start: int, limit: int | None = None, watch: Callable[[int], None] = unwatched) -> Answers:
     """All windows of a plan without faults, and its timeline.
 
     With output mode `append` only those windows that the last event's watermark has closed.
@@ -58,6 +62,7 @@ def expected_answers(plan: Plan, start: int, limit: int | None = None) -> Answer
         plan: the plan.
         start: event time of the market's first instant, microseconds since 1970.
         limit: take the first `limit` events only.
+        watch: told how many events were taken since it was last told.
     """
     engine = windows_of(plan.answers)
     latest = 0
@@ -69,6 +74,7 @@ def expected_answers(plan: Plan, start: int, limit: int | None = None) -> Answer
         if trades.height:
             latest = int(trades["event_time"][-1])
             engine.add(trades, latest)
+        watch(frame.height)
     windows = engine.finish()
     if plan.answers.output_mode == "append":
         windows = windows.filter(pl.col("window_end") <= final_watermark(latest, plan.answers.window.watermark))
@@ -114,7 +120,9 @@ class ReplayedAnswers:
     dead_letters: DeadLetters
 
 
-def replayed_answers(plan: Plan, start: int, limit: int, placement: Placement, log: MicroBatches) -> ReplayedAnswers:
+def replayed_answers(
+    plan: Plan, start: int, limit: int, placement: Placement, log: MicroBatches, watch: Callable[[int], None] = unwatched
+) -> ReplayedAnswers:
     """Follow every record of a run through its faults, its place and its micro-batch.
 
     Args:
@@ -123,6 +131,7 @@ def replayed_answers(plan: Plan, start: int, limit: int, placement: Placement, l
         limit: how many records were sent.
         placement: where they went.
         log: the micro-batches that read them.
+        watch: told how many records were followed since it was last told.
     """
     ledger, accounts = Ledger(plan, start, placement.names), Accounts(plan, log)
     reader, dead_letters = Reader(plan, start, log), DeadLetters(plan, start, placement.names)
@@ -137,6 +146,7 @@ def replayed_answers(plan: Plan, start: int, limit: int, placement: Placement, l
         every.add(frame.filter(reading.trade), oldest)
         deduplicated.add(frame.filter(reading.first), oldest)
         replayed.add(frame, reading, oldest)
+        watch(len(placed.records))
     return ReplayedAnswers(
         replayed.finish(), as_table(every.finish()), as_table(deduplicated.finish()), ledger.frame(), accounts, dead_letters
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from simulator.answers.accounts import Accounts
 from simulator.answers.audit import Audit, audit_faults, balance_faults, tally
-from simulator.answers.expected import Answers, ReplayedAnswers, expected_answers, replayed_answers
+from simulator.answers.expected import Answers, ReplayedAnswers, expected_answers, replayed_answers, unwatched
 from simulator.answers.microbatches import MicroBatches, file_log, topic_log
 from simulator.answers.placement import Placement
 from simulator.answers.reader import Fate
@@ -37,7 +37,13 @@ class Judgement:
     injected: dict[str, int] = field(default_factory=dict)
 
 
-def judge(plan: Plan, directory: RunDirectory, manifest: Mapping[str, Any], in_topic: int | None) -> Judgement:
+def judge(
+    plan: Plan,
+    directory: RunDirectory,
+    manifest: Mapping[str, Any],
+    in_topic: int | None,
+    watch: Callable[[int], None] = unwatched,
+) -> Judgement:
     """Compute what a finished run should have led to.
 
     Args:
@@ -45,15 +51,16 @@ def judge(plan: Plan, directory: RunDirectory, manifest: Mapping[str, Any], in_t
         directory: of the run.
         manifest: of the run.
         in_topic: records that the topic gained; None for sinks without a topic.
+        watch: told how many events were followed since it was last told.
     """
     reports = read_lines(directory.microbatches)
     counts = manifest["counts"]
     told = tally(counts["generated"], counts["acked"], in_topic, reports)
     if not plan.faults.any:
-        return _clean(expected_answers(plan, manifest["start"], counts["generated"]), told)
+        return _clean(expected_answers(plan, manifest["start"], counts["generated"], watch), told)
     placement = Placement(plan, manifest["deliveries"], manifest["partitions"])
     log = micro_batches(plan, directory, placement, reports)
-    answers = replayed_answers(plan, manifest["start"], counts["generated"], placement, log)
+    answers = replayed_answers(plan, manifest["start"], counts["generated"], placement, log, watch)
     return _with_faults(plan, directory, answers, told)
 
 

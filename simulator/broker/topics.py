@@ -153,6 +153,20 @@ def delete_topic(bootstrap_servers: str, topic: str) -> None:
         admin.delete_topics([topic], request_timeout=_REQUEST_TIMEOUT_SECONDS)[topic].result()
 
 
+def delete_all_topics(bootstrap_servers: str) -> None:
+    """Delete every topic that is not the broker's own.
+
+    Raises:
+        UnreachableError: The broker does not answer, or does not allow it.
+    """
+    admin = _admin(bootstrap_servers)
+    names: list[str] = []
+    with _translated("*"):
+        names = [name for name in admin.list_topics(timeout=_REQUEST_TIMEOUT_SECONDS).topics if not name.startswith("__")]
+    for name in names:
+        delete_topic(bootstrap_servers, name)
+
+
 def _admin(bootstrap_servers: str) -> AdminClient:
     settings: dict[str, str | int | float | bool] = {
         "bootstrap.servers": bootstrap_servers,

@@ -14,6 +14,7 @@ from simulator.parameters import Parameters
 from simulator.plan import Plan, write_plan
 from simulator.rundir import RunDirectory
 from simulator.schema import Specification
+from simulator.services import OwnServices, Services
 
 Part = TypeVar("Part", bound=Parameters)
 
@@ -26,12 +27,20 @@ class Context:
     directory: RunDirectory
     overrides: list[str] = field(default_factory=list)
     """The command line's."""
+    services: Services = field(default_factory=OwnServices)
 
     def compile(self) -> Plan:
         """The plan, also written to the run directory."""
-        plan = compile_plan(with_fingerprints(self.specification))
+        plan = self._plan()
         write_plan(plan, self.directory.plan)
         return plan
+
+    def plan_hash(self) -> str:
+        """What the plan would be known by; nothing is written."""
+        return self._plan().hash
+
+    def _plan(self) -> Plan:
+        return compile_plan(with_fingerprints(self.specification))
 
 
 def with_fingerprints(specification: Specification) -> Specification:

@@ -12,6 +12,7 @@ from simulator.compiler import bootstrap_servers
 from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, SimulatorError
 from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
+from simulator.peak import reset_peak
 from simulator.plan import Plan
 from simulator.produce.files import NdjsonSink, ParquetSink, holds_events
 from simulator.produce.kafka import KafkaSink
@@ -116,6 +117,7 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
             samples.add(progress)
             report(progress)
 
+        reset_peak()
         note("running", Progress())
         try:
             outcome = production.run(start, stop, look)

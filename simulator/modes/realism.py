@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
@@ -15,6 +14,7 @@ from simulator.market.hours import TradingHours
 from simulator.market.stream import events_of
 from simulator.modes.context import Context
 from simulator.plan import Plan
+from simulator.report.progress import working
 from simulator.report.terminal import say
 from simulator.rundir import write_json
 from simulator.schema import Realism
@@ -67,19 +67,14 @@ def measure(plan: Plan, settings: Realism) -> Bars:
         f"some {max(1, math.ceil(expected / _EVENTS_PER_SECOND))} s"
     )
     builder = BarBuilder(len(plan.market.symbols))
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("[bold]measuring"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.percentage:.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=5, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=end)
+    with working("measuring", end) as watch:
+        done = 0
         for events in events_of(longer):
             builder.update(events)
             if len(events):
-                bar.update(task, completed=int(events.time[-1]))
+                now = int(events.time[-1])
+                watch(now - done)
+                done = now
     return builder.bars(end)
 
 

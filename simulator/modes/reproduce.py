@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from simulator.answers.expected import unwatched
 from simulator.answers.judge import judge
 from simulator.answers.ledger import ledger_of
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
@@ -18,6 +19,7 @@ from simulator.manifest import package_versions
 from simulator.modes.context import Context
 from simulator.modes.verify import finished_manifest
 from simulator.plan import Plan, read_plan
+from simulator.report.progress import working
 from simulator.rundir import RunDirectory
 
 
@@ -55,7 +57,9 @@ def _identity(plan: Plan, manifest: dict[str, Any]) -> Iterator[Check]:
 
 
 def _stream(plan: Plan, manifest: dict[str, Any]) -> Check:
-    digest = digest_of(plan, manifest["start"], manifest["counts"]["generated"])
+    count = manifest["counts"]["generated"]
+    with working("generating the stream", count) as watch:
+        digest = digest_of(plan, manifest["start"], count, watch)
     then = manifest["stream_digest"]
     return "digest", digest if digest == then else f"{digest}, the run had {then}", digest == then
 
@@ -64,7 +68,8 @@ def _tables(finished: RunDirectory, plan: Plan, manifest: dict[str, Any]) -> Ite
     if finished.ledger.is_file():
         yield _table("ledger", ledger_of(plan, manifest), pl.read_parquet(finished.ledger))
     if finished.answers.is_file():
-        again = judge(plan, finished, manifest, manifest["counts"]["acked"])
+        with working("computing the answers", manifest["counts"]["generated"]) as watch:
+            again = judge(plan, finished, manifest, manifest["counts"]["acked"], watch)
         yield _table("windows", again.windows, pl.read_parquet(finished.answers))
 
 
@@ -77,13 +82,14 @@ def _table(name: str, now: pl.DataFrame, then: pl.DataFrame) -> Check:
     return name, f"{now.height:,} rows, the run had {then.height:,}, {same:,} are the same", False
 
 
-def digest_of(plan: Plan, start: int, count: int) -> str:
-    """The digest of the first `count` records of a plan."""
+def digest_of(plan: Plan, start: int, count: int, watch: Callable[[int], None] = unwatched) -> str:
+    """The digest of the first `count` records of a plan; `watch` is told how many were made since it was last told."""
     digest = RecordDigest(plan)
     for block in records_of(plan, start):
         records = block.present.take(slice(0, count))
         digest.add(records)
         count -= len(records)
+        watch(len(records))
         if count == 0:
             break
     return digest.hexdigest()

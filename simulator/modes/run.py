@@ -14,14 +14,13 @@ from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import await_broker, end_offsets
 from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
 from simulator.modes.aggregate import prepare_output
-from simulator.modes.broker import embedded
 from simulator.modes.context import Context
 from simulator.modes.produce import check_folder_is_free, prepare_topic, produce
 from simulator.modes.verify import verdict_of
-from simulator.pipeline import Pipeline
 from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.signals import StopRequest, stop_on_signals
+from simulator.report.progress import working
 from simulator.report.terminal import producing, say, show_table, show_verdict
 from simulator.reproducer import smallest_failing
 from simulator.rundir import read_json, write_json, write_lines
@@ -56,7 +55,7 @@ def run(context: Context) -> int:
 
 
 def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, int | None]:
-    """Produce and aggregate side by side; all processes have ended when it returns.
+    """Produce and aggregate side by side; both have done with the run when it returns.
 
     Returns:
         What the producer did, and how many records the topic gained.
@@ -64,7 +63,8 @@ def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, i
     directory = context.directory
     with ExitStack() as stack:
         say("starting Spark and the broker …")
-        pipeline = stack.enter_context(Pipeline(directory.spark_log, context.specification.spark.timeout, show_table))
+        timeout = context.specification.spark.timeout
+        pipeline = stack.enter_context(context.services.pipeline(directory, timeout, show_table))
         pipeline.warm(directory.plan)
         source = _open_source(context, plan, stack)
         pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source))
@@ -94,7 +94,7 @@ def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
     settings = context.specification.broker
     broker = None
     if settings.kind == "embedded":
-        broker = stack.enter_context(embedded(context, settings.port))
+        broker = stack.enter_context(context.services.broker(context.directory, settings))
         servers = broker.bootstrap_servers
     else:
         servers = settings.bootstrap_servers
@@ -125,9 +125,9 @@ def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
 def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: bool) -> dict[str, Any]:
     """Answers, results and verdict into the run directory; gives the verdict."""
     directory, metrics = context.directory, plan.answers.metrics
-    say("computing the answers …")
     manifest = read_json(directory.manifest)
-    judgement = judge(plan, directory, manifest, in_topic)
+    with working("computing the answers", manifest["counts"]["generated"]) as watch:
+        judgement = judge(plan, directory, manifest, in_topic, watch)
     judgement.windows.write_parquet(directory.answers)
     for name, table in judgement.tables.items():
         table.write_parquet(getattr(directory, name))
@@ -139,11 +139,11 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
 
 
 def _write_page(context: Context) -> None:
-    say("drawing the report …")
     from simulator.report.page.content import read_content  # noqa: PLC0415  # Bokeh is slow to import, and needed only at the end
     from simulator.report.page.write import write_page  # noqa: PLC0415  # as above
 
-    write_page(read_content(context.directory, context.overrides), context.directory.report)
+    with working("drawing the report"):
+        write_page(read_content(context.directory, context.overrides), context.directory.report)
 
 
 def _reproducer(context: Context) -> str | None:

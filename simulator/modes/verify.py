@@ -17,6 +17,7 @@ from simulator.answers.verify import compare, verdict
 from simulator.errors import EXIT_MISMATCH, EXIT_OK, BadConfigError
 from simulator.modes.context import Context
 from simulator.plan import Plan, read_plan
+from simulator.report.progress import working
 from simulator.report.terminal import show_verdict
 from simulator.rundir import RunDirectory, read_json, write_json
 from simulator.schema import Verify
@@ -41,7 +42,8 @@ def _of_its_own(plan: Plan, finished: RunDirectory, manifest: dict[str, Any]) ->
     if not finished.results.is_file():
         raise BadConfigError(f"{finished.results}: is not there; the run has no results, give results=FILE")
     earlier = read_json(finished.verdict) if finished.verdict.is_file() else {}
-    judgement = judge(plan, finished, manifest, earlier.get("audit", {}).get("in_topic"))
+    with working("computing the answers", manifest["counts"]["generated"]) as watch:
+        judgement = judge(plan, finished, manifest, earlier.get("audit", {}).get("in_topic"), watch)
     return verdict_of(judgement, pl.read_parquet(finished.results), plan, manifest, complete=manifest["status"] == "complete")
 
 
@@ -74,7 +76,8 @@ def of_anybody(plan: Plan, manifest: dict[str, Any], path: Path, settings: Verif
     results = read_results(path, mapping, plan.answers.window)
     start, counts = manifest["start"], manifest["counts"]
     deduplicate = plan.answers.deduplicate if settings.deduplicate is None else settings.deduplicate
-    right = legal_windows(plan, start, counts["generated"], metrics, deduplicate=deduplicate)
+    with working("computing what the windows may be"):
+        right = legal_windows(plan, start, counts["generated"], metrics, deduplicate=deduplicate)
     comparison = compare(right, results, metrics)
     case = Case(plan, start, counts["generated"], metrics, right, results, deduplicate=deduplicate)
     # What was sent is known also of a run that was interrupted; of one that lost records it is not.

@@ -108,17 +108,6 @@ def test_foreign_records_from_before_do_no_harm(tmp_path: Path, broker: Embedded
     assert "sink.partitions=8" in said
 
 
-def test_jobs_of_a_sweep_side_by_side_share_nothing(tmp_path: Path) -> None:
-    sweep = tmp_path / "sweep"
-    overrides = ["seed=1,2", "clock=unpaced", "output=parquet", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    command = [sys.executable, "-m", "simulator", "-m", f"hydra.sweep.dir={sweep}", *SMALL, *overrides]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [read(sweep / job / "verdict.json")["status"] for job in "01"] == ["match", "match"]
-    digests = [read(sweep / job / "manifest.json")["stream_digest"] for job in "01"]
-    assert digests[0] != digests[1]
-
-
 def start(folder: Path, name: str, *overrides: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "simulator", f"hydra.run.dir={folder / name}", *overrides]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -1,0 +1,60 @@
+"""Parallel coordinates: a line a job through its keys and outcomes."""
+
+from __future__ import annotations
+
+import polars as pl
+from bokeh.models import ColumnDataSource, FixedTicker, HoverTool
+from bokeh.plotting import figure
+
+from simulator.report.page.style import BAD, GOOD, INK, canvas
+from simulator.report.sweeps.jobs import SUCCESSES
+from simulator.report.sweeps.labels import LABELS, is_number, ordered
+
+
+def parallel(jobs: pl.DataFrame, names: list[str]) -> figure:
+    """A line a job over an axis a key and an outcome, each from its least to its most; a job that did not end well is red."""
+    drawn = canvas(
+        "all jobs: an axis a key or outcome, from its least to its most", "", height=320, x_range=(-0.4, len(names) - 0.6)
+    )
+    places, ticks = {}, {}
+    for place, name in enumerate(names):
+        places[name], ticks[name] = _scaled(jobs[name])
+        drawn.line([place, place], [0, 1], color="#c3cbd3")
+        texts = ticks[name]
+        drawn.text(
+            [place] * len(texts), list(texts.values()), list(texts), x_offset=4, text_font_size="10px", text_color="#5f6f7f"
+        )
+    rows = range(jobs.height)
+    source = ColumnDataSource(
+        {
+            "xs": [list(range(len(names)))] * jobs.height,
+            "ys": [[places[name][row] for name in names] for row in rows],
+            "job": [str(job) for job in jobs["job"]],
+            "status": jobs["status"].to_list(),
+            "color": [INK if status in SUCCESSES else BAD for status in jobs["status"]],
+        }
+    )
+    lines = drawn.multi_line(
+        "xs", "ys", source=source, color="color", alpha=0.55, line_width=2, hover_line_color=GOOD, hover_line_width=4
+    )
+    drawn.add_tools(HoverTool(renderers=[lines], tooltips=[("job", "@job"), ("status", "@status")]))
+    drawn.xaxis.ticker = FixedTicker(ticks=list(range(len(names))))
+    drawn.xaxis.major_label_overrides = {place: LABELS.get(name, name) for place, name in enumerate(names)}
+    drawn.yaxis.visible = False
+    drawn.grid.visible = False
+    return drawn
+
+
+def _scaled(values: pl.Series) -> tuple[list[float], dict[str, float]]:
+    """Each value between 0 and 1, and the labels of the axis; what is missing is at the foot."""
+    if is_number(values):
+        numbers: list[float | None] = values.cast(pl.Float64).to_list()
+        known = [number for number in numbers if number is not None] or [0.0]
+        least, most = min(known), max(known)
+        if least == most:
+            return [0.5] * len(numbers), {f"{least:,.6g}": 0.5}
+        heights = [0.0 if number is None else (number - least) / (most - least) for number in numbers]
+        return heights, {f"{least:,.6g}": 0.0, f"{most:,.6g}": 1.0}
+    texts = ordered(values)
+    places = {text: 0.5 if len(texts) == 1 else place / (len(texts) - 1) for place, text in enumerate(texts)}
+    return [places[str(value)] for value in values], places

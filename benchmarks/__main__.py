@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import aggregation, engine, generation, growth, memory, pacing, producer, startup, verifying
+from benchmarks import aggregation, engine, generation, growth, memory, overlap, pacing, producer, startup, verifying
 
 BENCHMARKS = {
     "generation": generation.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "pacing": pacing.main,
     "aggregation": aggregation.main,
     "growth": growth.main,
+    "overlap": overlap.main,
     "startup": startup.main,
     "memory": memory.main,
     "verifying": verifying.main,

@@ -65,9 +65,9 @@ def limit(servers: str, topic: str, rows: int) -> float:
     return rows / seconds
 
 
-def fill(servers: str, topic: str) -> int:
-    """The backlog; gives its rows."""
-    plan = plan_of(*BACKLOG, f"topic={topic}")
+def fill(servers: str, topic: str, *overrides: str) -> int:
+    """A backlog of a market that the overrides describe; gives its rows."""
+    plan = plan_of(*overrides, f"topic={topic}")
     ensure_topic(servers, topic, 4, 1)
     start = plan.clock.start or 0
     sink = KafkaSink(plan, start, servers, 4)
@@ -101,7 +101,7 @@ def latencies(servers: str, rounds: int) -> dict[str, list[float]]:
 
 def catch_ups(servers: str, rounds: int) -> dict[str, list[float]]:
     """Rows per second, round by round."""
-    rows = fill(servers, "backlog")
+    rows = fill(servers, "backlog", *BACKLOG)
     rates: dict[str, list[float]] = {"seed": [], "ours": [], "limit (polars)": []}
     for _ in range(rounds):
         rates["seed"].append(catch_up(SeedJob(servers, "backlog", "earliest"), rows))

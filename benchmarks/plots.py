@@ -77,7 +77,7 @@ def benchmarks() -> None:
     """Producer, pacing and aggregation beside their peers."""
     figure, axes = plt.subplots(2, 2, figsize=(13, 6.4), layout="constrained")
     bars(axes[0, 0], read("producer")["events_per_second"], "producer, model to acknowledgement", "events/s")
-    bars(axes[0, 1], read("aggregation")["events_per_second"], "aggregation, catch-up", "rows/s")
+    bars(axes[0, 1], read("aggregation")["rows_per_second"], "aggregation, catching up, start included", "rows/s")
     pacing = read("pacing")
     lags(axes[1, 0], pacing)
     held(axes[1, 1], pacing)
@@ -85,9 +85,9 @@ def benchmarks() -> None:
 
 
 def growth() -> None:
-    """Events per second along each axis."""
-    content = read("growth")["events_per_second"]
-    figure, axes = plt.subplots(1, len(content), figsize=(3.4 * len(content), 3), layout="constrained", sharey=True)
+    """Events per second that are sent along each axis, and rows per second that are aggregated."""
+    content = {**read("growth")["events_per_second"], "windows' overlap: rows/s aggregated": read("overlap")["rows_per_second"]}
+    figure, axes = plt.subplots(1, len(content), figsize=(3.2 * len(content), 3), layout="constrained")
     for axis, (name, points) in zip(axes, content.items(), strict=True):
         values = [float(value) for value in points]
         axis.plot(values, [statistics.median(measured) for measured in points.values()], "o-", color=OURS)

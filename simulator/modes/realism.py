@@ -103,6 +103,15 @@ def content(plan: Plan, settings: Realism, bars: Bars, verdicts: list[Verdict]) 
     }
 
 
+def facts_of(plan: Plan, settings: Realism) -> list[dict[str, Any]]:
+    """The stylised facts of a plan's market, as `realism.json` has them."""
+    from simulator.realism.gates import judge  # noqa: PLC0415  # scipy is for those who ask
+
+    bars = measure(plan, settings)
+    facts: list[dict[str, Any]] = content(plan, settings, bars, judge(bars))["facts"]
+    return facts
+
+
 def show(verdicts: list[Verdict], console: Console) -> None:
     """The table, a row a fact, and the count of the gates that hold as the last line."""
     table = Table(title="stylised facts", title_justify="left")

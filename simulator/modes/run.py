@@ -46,7 +46,7 @@ def run(context: Context) -> int:
     if status == "mismatch" and context.specification.reproducer.attempts:
         content["reproducer"] = _reproducer(context)
         write_json(content, context.directory.verdict)
-    _write_page(context)
+    _write_page(context, plan)
     places = {"run": context.directory.path, "report": context.directory.report}
     show_verdict(content, read_json(context.directory.manifest), plan, places)
     if outcome.interrupted:
@@ -138,12 +138,18 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
     return content
 
 
-def _write_page(context: Context) -> None:
+def _write_page(context: Context, plan: Plan) -> None:
     from simulator.report.page.content import read_content  # noqa: PLC0415  # Bokeh is slow to import, and needed only at the end
     from simulator.report.page.write import write_page  # noqa: PLC0415  # as above
 
+    settings = context.specification.realism
+    facts = None
+    if (plan.duration or 0) / 1e6 >= settings.duration:  # of less, stylised facts are not clear
+        from simulator.modes.realism import facts_of  # noqa: PLC0415  # scipy is for such runs only
+
+        facts = facts_of(plan, settings)
     with working("drawing the report"):
-        write_page(read_content(context.directory, context.overrides), context.directory.report)
+        write_page(read_content(context.directory, context.overrides), context.directory.report, facts)
 
 
 def _reproducer(context: Context) -> str | None:

@@ -86,13 +86,13 @@ def benchmarks() -> None:
 
 def growth() -> None:
     """Events per second that are sent along each axis, and rows per second that are aggregated."""
-    content = {**read("growth")["events_per_second"], "windows' overlap: rows/s aggregated": read("overlap")["rows_per_second"]}
+    content = {**read("growth")["events_per_second"], "size / slide, rows/s": read("overlap")["rows_per_second"]}
     figure, axes = plt.subplots(1, len(content), figsize=(3.2 * len(content), 3), layout="constrained")
     for axis, (name, points) in zip(axes, content.items(), strict=True):
         values = [float(value) for value in points]
         axis.plot(values, [statistics.median(measured) for measured in points.values()], "o-", color=OURS)
         axis.set(xscale="log")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.15 * max(statistics.median(measured) for measured in points.values()))
         axis.set_title(name, fontsize=10, loc="left")
         axis.tick_params(labelsize=8)
     axes[0].set_ylabel("events/s", fontsize=8)

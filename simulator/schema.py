@@ -389,6 +389,9 @@ class Specification(Parameters):
     results: str | None
     a: str | None
     b: str | None
+    live: bool
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None
+    metrics_host: Text
     symbols: Symbols
     dynamics: Annotated[Dynamics, Field(discriminator="kind")]
     correlation: Annotated[Correlation, Field(discriminator="kind")]

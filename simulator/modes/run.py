@@ -22,7 +22,9 @@ from simulator.pipeline import Pipeline
 from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.signals import StopRequest, stop_on_signals
-from simulator.report.terminal import producing, say, show_table, show_verdict
+from simulator.report.live.figures import Figures
+from simulator.report.live.watch import watching
+from simulator.report.terminal import say, show_table, show_verdict
 from simulator.reproducer import smallest_failing
 from simulator.rundir import read_json, write_json, write_lines
 
@@ -40,9 +42,11 @@ def run(context: Context) -> int:
     """Run all, verify, report."""
     check_folder_is_free(context)
     plan = context.compile()
-    with stop_on_signals() as stop:
-        outcome, in_topic = _stream(context, plan, stop)
+    with stop_on_signals() as stop, watching(context, plan) as figures:
+        outcome, in_topic = _stream(context, plan, stop, figures)
+        figures.enter("computing the answers")
         content = _conclude(context, plan, in_topic, complete=not outcome.interrupted)
+        figures.end(content["status"])
     status = content["status"]
     if status == "mismatch" and context.specification.reproducer.attempts:
         content["reproducer"] = _reproducer(context)
@@ -55,7 +59,7 @@ def run(context: Context) -> int:
     return EXIT_OK if status == "match" else EXIT_MISMATCH
 
 
-def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, int | None]:
+def _stream(context: Context, plan: Plan, stop: StopRequest, figures: Figures) -> tuple[Outcome, int | None]:
     """Produce and aggregate side by side; all processes have ended when it returns.
 
     Returns:
@@ -63,21 +67,20 @@ def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, i
     """
     directory = context.directory
     with ExitStack() as stack:
-        say("starting Spark and the broker …")
+        figures.enter("starting Spark and the broker")
         pipeline = stack.enter_context(Pipeline(directory.spark_log, context.specification.spark.timeout, show_table))
         pipeline.warm(directory.plan)
         source = _open_source(context, plan, stack)
-        pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source))
-        with producing(plan) as show:
+        pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source), figures.reported)
 
-            def report(progress: Progress) -> None:
-                show(progress)
-                pipeline.look()
-                if source.broker is not None:
-                    source.broker.check()
+        def report(progress: Progress) -> None:
+            figures.produced(progress)
+            pipeline.look()
+            if source.broker is not None:
+                source.broker.check()
 
-            outcome = produce(context, plan, source.servers, stop, report)
-        say("waiting for Spark to process the rest …")
+        outcome = produce(context, plan, source.servers, stop, report)
+        figures.enter("waiting for Spark to process the rest")
         end = end_offsets(source.servers, plan.sink.topic or "") if source.servers and source.begin else None
         pipeline.drain(None if end is None else {plan.sink.topic or "": {str(p): o for p, o in end.items()}})
         in_topic = None if end is None or source.begin is None else sum(end.values()) - sum(source.begin.values())
@@ -125,7 +128,6 @@ def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
 def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: bool) -> dict[str, Any]:
     """Answers, results and verdict into the run directory; gives the verdict."""
     directory, metrics = context.directory, plan.answers.metrics
-    say("computing the answers …")
     manifest = read_json(directory.manifest)
     judgement = judge(plan, directory, manifest, in_topic)
     judgement.windows.write_parquet(directory.answers)

@@ -74,8 +74,8 @@ def _windows() -> figure:
 
 
 def _source(name: str, *columns: str) -> ColumnDataSource:
-    """A source that the page fills. BokehJS warns of axes without any value, so that there is one until it does."""
-    return ColumnDataSource({column: [0] for column in columns}, name=name)
+    """A source that the page fills."""
+    return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
 def _panel(title: str, y_label: str, shared: Range) -> figure:

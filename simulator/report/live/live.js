@@ -95,10 +95,8 @@ async function ask() {
 
 async function begin() {
   const pictures = await (await fetch("/pictures.json")).json()
+  Bokeh.set_log_level("error")  // it would warn of axes without values, which are all of them until the first event
   await Bokeh.embed.embed_item(pictures)
-  for (const filled of ["samples", "batches", "windows"].map(source).filter(found => found !== null)) {
-    filled.data = Object.fromEntries(Object.keys(filled.data).map(name => [name, []]))
-  }
   await ask()
 }
 

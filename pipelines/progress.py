@@ -67,7 +67,8 @@ def report(progress: Mapping[str, Any]) -> Report:
     """A report from Spark's own JSON.
 
     Durations are milliseconds, memory is bytes, times are RFC 3339, UTC; offsets are as the source writes them (Kafka:
-    topic to partition to the next offset), null before the first batch.
+    topic to partition to the next offset), null before the first batch. `newest` is the latest event time among the batch's
+    rows, null where it has none; `watermark` is the one that the batch ran with.
     """
     return {
         "batch_id": progress["batchId"],
@@ -75,6 +76,7 @@ def report(progress: Mapping[str, Any]) -> Report:
         "rows": progress.get("numInputRows", 0),
         "duration_ms": progress.get("durationMs", {}),
         "watermark": progress.get("eventTime", {}).get("watermark"),
+        "newest": progress.get("eventTime", {}).get("max"),
         "sources": [_source(source) for source in progress.get("sources", [])],
         "state": [_operator(operator) for operator in progress.get("stateOperators", [])],
         "observed": progress.get("observedMetrics", {}),

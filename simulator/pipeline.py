@@ -24,15 +24,24 @@ class Pipeline:
     def __init__(self, log: Path, timeout: float, on_table: Callable[[str], None]) -> None:
         self._child = SparkChild(["pipelines", "--serve"], log, timeout)
         self.on_table = on_table
+        self._on_report: Callable[[Event], None] = _ignore
         self.reports: list[Event] = []
 
     def warm(self, plan: Path) -> None:
         """Begin to start Spark for a plan; returns at once."""
         self._child.send(command="warm", plan=str(plan.absolute()))
 
-    def start(self, plan: Path, directory: Path, record: Path, options: Mapping[str, Mapping[str, str]]) -> None:
-        """Run a plan and wait until it listens to its source."""
+    def start(
+        self,
+        plan: Path,
+        directory: Path,
+        record: Path,
+        options: Mapping[str, Mapping[str, str]],
+        on_report: Callable[[Event], None] | None = None,
+    ) -> None:
+        """Run a plan and wait until it listens to its source; `on_report` is told of each micro-batch, also while it drains."""
         self.reports.clear()
+        self._on_report = on_report or _ignore
         paths = {"plan": str(plan.absolute()), "directory": str(directory.absolute()), "record": str(record.absolute())}
         self._child.send(command="start", **paths, **options)
         self._await("ready")
@@ -83,6 +92,11 @@ class Pipeline:
             return None
         if event["event"] == "progress":
             self.reports.append(event)
+            self._on_report(event)
         elif event["event"] == "table":
             self.on_table(event["text"])
         return event
+
+
+def _ignore(report: Event) -> None:
+    """What a run does with reports that nobody asked for."""

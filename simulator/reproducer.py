@@ -20,7 +20,17 @@ from simulator.schema import Specification
 
 _SHORTEST = 1.0
 _FASTER = 10.0
-_REPLACED = ("duration", "symbols.count", "reproducer.attempts", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+_REPLACED = (
+    "duration",
+    "symbols.count",
+    "reproducer.attempts",
+    "live",  # nobody looks at the tries, and the port may be the failed run's
+    "metrics_port",
+    "metrics_host",
+    "hydra.run.dir",
+    "hydra.sweep.dir",
+    "hydra.sweep.subdir",
+)
 
 
 @dataclass(frozen=True)

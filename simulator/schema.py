@@ -391,6 +391,9 @@ class Specification(Parameters):
     objective: Literal["watermark", "batch_seconds", "lag_p99", "state_rows"] | None
     a: str | None
     b: str | None
+    live: bool
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None
+    metrics_host: Text
     symbols: Symbols
     dynamics: Annotated[Dynamics, Field(discriminator="kind")]
     correlation: Annotated[Correlation, Field(discriminator="kind")]

@@ -25,8 +25,9 @@ from simulator.produce.spark import SparkProduction
 from simulator.produce.spark_job import spark_job
 from simulator.produce.stdout import StdoutSink
 from simulator.produce.workers import WorkerProduction
+from simulator.report.live.watch import watching
 from simulator.report.samples import PaceSamples
-from simulator.report.terminal import fault_counts, producing, say, standing_line
+from simulator.report.terminal import fault_counts, say, standing_line
 from simulator.rundir import read_json, write_json
 
 
@@ -40,8 +41,9 @@ def run(context: Context) -> int:
         await_broker(servers, context.specification.broker.timeout)
         prepare_topic(plan, servers)
         _announce_earlier_records(plan.sink.topic or "", servers)
-    with stop_on_signals() as stop, producing(plan) as report:
-        outcome = produce(context, plan, servers, stop, report)
+    with stop_on_signals() as stop, watching(context, plan) as figures:
+        outcome = produce(context, plan, servers, stop, figures.produced)
+        figures.end("incomplete" if outcome.interrupted else "complete")
     _conclude(context, plan, outcome)
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +21,10 @@ from simulator.modes.verify import verdict_of
 from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.signals import StopRequest, stop_on_signals
+from simulator.report.live.figures import Figures
+from simulator.report.live.watch import watching
 from simulator.report.progress import working
-from simulator.report.terminal import producing, say, show_table, show_verdict
+from simulator.report.terminal import say, show_table, show_verdict
 from simulator.reproducer import smallest_failing
 from simulator.rundir import read_json, write_json, write_lines
 
@@ -39,9 +42,10 @@ def run(context: Context) -> int:
     """Run all, verify, report."""
     check_folder_is_free(context)
     plan = context.compile()
-    with stop_on_signals() as stop:
-        outcome, in_topic = _stream(context, plan, stop)
-        content = _conclude(context, plan, in_topic, complete=not outcome.interrupted)
+    with stop_on_signals() as stop, watching(context, plan) as figures:
+        outcome, in_topic = _stream(context, plan, stop, figures)
+        content = _conclude(context, plan, in_topic, figures, complete=not outcome.interrupted)
+        figures.end(content["status"])
     status = content["status"]
     if status == "mismatch" and context.specification.reproducer.attempts:
         content["reproducer"] = _reproducer(context)
@@ -54,7 +58,7 @@ def run(context: Context) -> int:
     return EXIT_OK if status == "match" else EXIT_MISMATCH
 
 
-def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, int | None]:
+def _stream(context: Context, plan: Plan, stop: StopRequest, figures: Figures) -> tuple[Outcome, int | None]:
     """Produce and aggregate side by side; both have done with the run when it returns.
 
     Returns:
@@ -62,22 +66,21 @@ def _stream(context: Context, plan: Plan, stop: StopRequest) -> tuple[Outcome, i
     """
     directory = context.directory
     with ExitStack() as stack:
-        say("starting Spark and the broker …")
+        figures.enter("starting Spark and the broker")
         timeout = context.specification.spark.timeout
         pipeline = stack.enter_context(context.services.pipeline(directory, timeout, show_table))
         pipeline.warm(directory.plan)
         source = _open_source(context, plan, stack)
-        pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source))
-        with producing(plan) as show:
+        pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source), figures.reported)
 
-            def report(progress: Progress) -> None:
-                show(progress)
-                pipeline.look()
-                if source.broker is not None:
-                    source.broker.check()
+        def report(progress: Progress) -> None:
+            figures.produced(progress)
+            pipeline.look()
+            if source.broker is not None:
+                source.broker.check()
 
-            outcome = produce(context, plan, source.servers, stop, report)
-        say("waiting for Spark to process the rest …")
+        outcome = produce(context, plan, source.servers, stop, report)
+        figures.enter("waiting for Spark to process the rest")
         end = end_offsets(source.servers, plan.sink.topic or "") if source.servers and source.begin else None
         pipeline.drain(None if end is None else {plan.sink.topic or "": {str(p): o for p, o in end.items()}})
         in_topic = None if end is None or source.begin is None else sum(end.values()) - sum(source.begin.values())
@@ -122,12 +125,11 @@ def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
     return options
 
 
-def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: bool) -> dict[str, Any]:
+def _conclude(context: Context, plan: Plan, in_topic: int | None, figures: Figures, *, complete: bool) -> dict[str, Any]:
     """Answers, results and verdict into the run directory; gives the verdict."""
     directory, metrics = context.directory, plan.answers.metrics
     manifest = read_json(directory.manifest)
-    with working("computing the answers", manifest["counts"]["generated"]) as watch:
-        judgement = judge(plan, directory, manifest, in_topic, watch)
+    judgement = judge(plan, directory, manifest, in_topic, _follow(figures, manifest["counts"]["generated"]))
     judgement.windows.write_parquet(directory.answers)
     for name, table in judgement.tables.items():
         table.write_parquet(getattr(directory, name))
@@ -136,6 +138,19 @@ def _conclude(context: Context, plan: Plan, in_topic: int | None, *, complete: b
     content = verdict_of(judgement, results, plan, manifest, complete=complete)
     write_json(content, directory.verdict)
     return content
+
+
+def _follow(figures: Figures, events: int) -> Callable[[int], None]:
+    """Tells those who watch how far the answers are."""
+    done = 0
+
+    def watch(amount: int) -> None:
+        nonlocal done
+        done += amount
+        figures.enter(f"computing the answers: {done / events:.0%}")
+
+    figures.enter("computing the answers")
+    return watch
 
 
 def _write_page(context: Context, plan: Plan) -> None:

@@ -1,14 +1,12 @@
-"""What a user sees in the terminal: progress on stderr while a run goes on, tables and the verdict on stdout."""
+"""What a user sees in the terminal: messages on stderr, tables and the verdict on stdout. Figures so far: `live/terminal.py`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -34,30 +32,6 @@ def show_table(text: str) -> None:
     """A micro-batch of windows, on stdout."""
     sys.stdout.write(text.rstrip("\n") + "\n\n")
     sys.stdout.flush()
-
-
-@contextmanager
-def producing(plan: Plan) -> Iterator[Callable[[Standing], None]]:
-    """A progress line while events are sent: events, rate asked and achieved, lag behind schedule, queue.
-
-    Quiet when stderr is not a terminal.
-    """
-    console = Console(stderr=True)
-    asked = plan.market.rate * plan.clock.speed if plan.clock.speed else None
-    columns = (
-        TextColumn("[bold]producing"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[standing]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=5, disable=not console.is_terminal) as bar:
-        total = None if plan.duration is None else plan.duration / 1e6
-        task = bar.add_task("", total=total, standing="")
-
-        def report(standing: Standing) -> None:
-            bar.update(task, completed=standing.market_time, standing=standing_line(standing, asked))
-
-        yield report
 
 
 def standing_line(standing: Standing, asked: float | None, *, holds_up: bool = False) -> str:

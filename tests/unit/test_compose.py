@@ -69,12 +69,26 @@ def test_the_specification_refuses_misspelt_keys(
 
 def test_images_are_pinned(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
-        assert re.fullmatch(r"redpandadata/(redpanda|console):v\d+\.\d+\.\d+", service["image"]), name
+        images = r"(redpandadata/(redpanda|console):v|prom/prometheus:v|grafana/grafana:)\d+\.\d+\.\d+"
+        assert re.fullmatch(images, service["image"]), name
 
 
 def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert sorted(ports) == ["127.0.0.1:8080:8080", "127.0.0.1:9092:9092", "127.0.0.1:9644:9644"]
+    assert sorted(ports) == [f"127.0.0.1:{port}:{port}" for port in (3000, 8080, 9090, 9092, 9644)]
+
+
+def test_monitoring_is_started_only_when_it_is_asked_for(compose: dict[str, Any]) -> None:
+    profiles = {name: service["profiles"] for name, service in compose["services"].items() if "profiles" in service}
+    assert profiles == {"prometheus": ["monitoring"], "grafana": ["monitoring"]}
+
+
+def test_what_is_mounted_is_there(compose: dict[str, Any]) -> None:
+    mounted = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
+    folders = [volume.split(":")[0] for volume in mounted if volume.startswith("./")]
+    assert len(folders) == 3
+    assert all((ROOT / folder).exists() for folder in folders)
+    assert all(volume.endswith(":ro") for volume in mounted if volume.startswith("./"))
 
 
 def test_every_service_stays_and_says_when_it_is_ready(compose: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from bokeh.core.types import ID
@@ -25,10 +26,10 @@ def drawing(*, paced: bool, aggregates: bool) -> Any:  # noqa: ANN401  # Bokeh's
         aggregates: whether Spark is there, too.
     """
     shared = DataRange1d(start=0, range_padding=0.02)
-    pictures = _producer(shared, paced=paced)
+    left, right = _producer(shared, paced=paced), []
     if aggregates:
-        pictures += _spark(shared)
-    rows = [pictures[place : place + 2] for place in range(0, len(pictures), 2)]
+        left, right = [*left, _windows()], _spark(shared)
+    rows = [[picture for picture in row if picture is not None] for row in zip_longest(left, right)]
     return json_item(layout(rows, sizing_mode="stretch_width"), TARGET)
 
 
@@ -60,7 +61,7 @@ def _spark(shared: Range) -> list[figure]:
     state.step("elapsed", "state_rows", source=source, color=INK, mode="after")
     delay = _panel("watermark behind the newest event", "s", shared)
     delay.step("elapsed", "watermark_delay", source=source, color=INK, mode="after")
-    return [latency, rows, state, delay, _windows()]
+    return [latency, rows, state, delay]
 
 
 def _windows() -> figure:
@@ -69,8 +70,7 @@ def _windows() -> figure:
     drawn.line("window_end", "value", source=source, color=QUIET)
     drawn.scatter("window_end", "value", source=source, color=INK, size=5)
     drawn.xaxis.axis_label = "end of the window, UTC"
-    drawn.toolbar.autohide = True
-    return drawn
+    return _aligned(drawn)
 
 
 def _source(name: str, *columns: str) -> ColumnDataSource:
@@ -81,5 +81,11 @@ def _source(name: str, *columns: str) -> ColumnDataSource:
 def _panel(title: str, y_label: str, shared: Range) -> figure:
     drawn = canvas(title, y_label, height=_HEIGHT, x_range=shared, y_range=DataRange1d(start=0))
     drawn.xaxis.axis_label = "wall time, s"
+    return _aligned(drawn)
+
+
+def _aligned(drawn: figure) -> figure:
+    """One below the other, the axes of all begin at the same place."""
+    drawn.min_border_left = 75
     drawn.toolbar.autohide = True
     return drawn

@@ -48,12 +48,15 @@ def test_a_run_can_be_scraped(tmp_path: Path) -> None:
     run = tmp_path / "run"
     overrides = ["metrics_port=0", "duration=15", "rate=200", "symbols.count=5", "window.watermark=2", "window.size=4"]
     command = [sys.executable, "-m", "simulator", *overrides, "window.slide=4", f"hydra.run.dir={run}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert re.fullmatch(r"metrics  http://127\.0\.0\.1:\d+/metrics\n", line), line + process.stderr.read()
-    found = list(scrapes(line.split()[1], process))
-    said = process.communicate(timeout=120)[1]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert re.fullmatch(r"metrics  http://127\.0\.0\.1:\d+/metrics\n", line), line + process.stderr.read()
+            found = list(scrapes(line.split()[1], process))
+            said = process.communicate(timeout=120)[1]
+        finally:
+            process.kill()
     assert process.returncode == 0, said
     for name in found[-1]:
         values = [scrape[name] for scrape in found if name in scrape]

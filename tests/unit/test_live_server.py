@@ -119,7 +119,8 @@ def test_the_page_gets_what_it_does_not_have_yet(address: str, figures: Figures)
     news = json.loads(ask(address, "/figures.json")[1])
     assert news["samples"]["elapsed"] == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert (news["counts"]["generated"], news["counts"]["acked"], news["status"]) == (40, 36, None)
-    news = json.loads(ask(address, "/figures.json?elapsed=2.5")[1])
+    news = json.loads(ask(address, "/figures.json?elapsed=2.5&symbol=A&metric=volume")[1])
+    assert news["chosen"] == "volume of A", "what these windows are of, whatever the page has chosen since"
     assert news["samples"]["generated"] == [30, 40]
     assert news["windows"] == {"window_end": [], "value": []}
 

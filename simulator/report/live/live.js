@@ -64,8 +64,7 @@ function show(news) {
     const {number, ...columns} = batches
     source("batches").data = columns
     source("windows").data = news.windows
-    Bokeh.documents[0].get_model_by_name("chosen").title.text =
-      `windows so far: ${element("metric").value} of ${element("symbol").value}`
+    Bokeh.documents[0].get_model_by_name("chosen").title.text = `windows so far: ${news.chosen}`
   }
   if (news.status !== null) end(news.status, "the run has ended")
 }

@@ -96,8 +96,10 @@ class LivePage:
             columns["elapsed"] = [batch.time - reading.begin for batch in batches]
             content["batches"] = columns
             last = self._figures.last_batch
-            ends, values = self._windows.of(query.get("symbol", ""), query.get("metric", ""), last)
+            symbol, metric = query.get("symbol", ""), query.get("metric", "")
+            ends, values = self._windows.of(symbol, metric, last)
             content["windows"] = {"window_end": ends, "value": values}
+            content["chosen"] = f"{metric} of {symbol}"  # when it was asked; the page may have chosen anew since
         if reading.status is not None:
             self._is_told.set()
         return Answer("application/json", json.dumps(content, allow_nan=False).encode())

@@ -85,7 +85,7 @@ def finished(directory: RunDirectory, plan_hash: str) -> int | None:
     """
     from simulator.plan import read_plan  # noqa: PLC0415  # jsonschema, which other jobs do not wait for
 
-    noted = directory.path / ".hydra" / "exit_code"
+    noted = directory.path / _KEPT / "exit_code"
     if not noted.is_file() or not directory.plan.is_file() or read_plan(directory.plan).hash != plan_hash:
         return None
     code = int(noted.read_text(encoding="utf-8"))

@@ -147,7 +147,8 @@ def _follow(figures: Figures, events: int) -> Callable[[int], None]:
     def watch(amount: int) -> None:
         nonlocal done
         done += amount
-        figures.enter(f"computing the answers: {done / events:.0%}")
+        # Records that a fault withheld are followed, too, and more of them than were sent may there be.
+        figures.enter(f"computing the answers: {min(done, events) / max(events, 1):.0%}")
 
     figures.enter("computing the answers")
     return watch

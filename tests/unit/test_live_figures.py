@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipelines.progress import report
+from simulator.modes.run import _follow
 from simulator.plan import Plan
 from simulator.produce.producer import Progress
 from simulator.report.live.facts import producer_facts, run_fact, spark_facts
@@ -166,3 +167,9 @@ def test_windows_are_the_last_of_each_and_files_are_read_once(make_plan: MakePla
     record(3, [(1000 + second, "SYM001", 1.0) for second in range(700)])
     ends, _ = windows.of("SYM001", "volume", 3)
     assert (len(ends), ends[-1]) == (500, 1_699_000)
+
+
+def test_answers_of_a_run_that_sent_nothing_have_a_progress_too(make_plan: Callable[..., Plan]) -> None:
+    figures = Figures(make_plan(), aggregates=True)
+    _follow(figures, 0)(7)  # records that a fault withheld
+    assert figures.read().phase == "computing the answers: 0%"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -17,10 +17,13 @@ from rich.console import Console
 
 from simulator.cli import config_directory
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
+from simulator.plan import Plan, write_plan
 from simulator.report.sweeps.callback import SweepComparison, job_line, jobs_asked, note_exit_code
 from simulator.report.sweeps.jobs import jobs_of, repeats, swept
+from simulator.report.sweeps.objectives import OBJECTIVES, WORST, objective_of
 from simulator.report.sweeps.page import write_sweep
 from simulator.report.sweeps.table import _NOTHING, show_jobs
+from simulator.schema import Specification
 
 REPORT = {
     "rows": 100,
@@ -175,3 +178,25 @@ def test_the_line_of_a_job() -> None:
     assert job_line(16, 64, 80.0, "seed=2") == "job 17 of 64: seed=2; about 4 min left"
     assert job_line(60, 64, 300.0, "seed=2") == "job 61 of 64: seed=2; about 20 s left"
     assert job_line(3, None, 9.0, "rate=2") == "job 4: rate=2"
+
+
+def test_an_objective_is_what_the_job_came_to(tmp_path: Path, make_plan: Callable[..., Plan]) -> None:
+    lossless = job(tmp_path, "0", [], verdict="match", lag_seconds={"p99": 0.004})
+    write_plan(make_plan("window.watermark=7"), lossless / "plan.json")
+    assert objective_of("watermark", lossless) == 1_000_003  # three records were dropped as late
+    verdict = json.loads((lossless / "verdict.json").read_text(encoding="utf-8"))
+    (lossless / "verdict.json").write_text(json.dumps({**verdict, "audit": {"late_dropped": 0}}), encoding="utf-8")
+    values = {name: objective_of(name, lossless) for name in OBJECTIVES}
+    assert values == {"watermark": 7.0, "batch_seconds": 0.24, "lag_p99": 0.004, "state_rows": 30.0}
+
+
+def test_the_objective_of_a_job_that_has_none_is_the_worst(tmp_path: Path, make_plan: Callable[..., Plan]) -> None:
+    unpaced = job(tmp_path, "0", [], verdict="match")
+    write_plan(make_plan(), unpaced / "plan.json")
+    assert objective_of("lag_p99", unpaced) == WORST
+    assert objective_of("watermark", job(tmp_path, "1", [], verdict="mismatch")) == WORST
+
+
+def test_the_configuration_knows_the_objectives() -> None:
+    allowed = get_args(get_args(Specification.model_fields["objective"].annotation)[0])
+    assert set(allowed) == set(OBJECTIVES)

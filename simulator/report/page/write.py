@@ -1,23 +1,18 @@
-"""Writes the page: figures by Bokeh, text by a template that escapes whatever it is given."""
+"""The page of a run: its figures, and what its template is filled with."""
 
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bokeh.embed import file_html
 from bokeh.models import LayoutDOM
-from bokeh.resources import INLINE
-from jinja2 import Environment, FunctionLoader
 
+from simulator.report.html import write_html
 from simulator.report.page.content import Content, plan_text
 from simulator.report.page.events import batches, faults, flow
 from simulator.report.page.pace import pace
 from simulator.report.page.prices import prices
-
-_TEMPLATE = "template.html"
 
 
 def write_page(content: Content, path: Path, realism: list[dict[str, Any]] | None = None) -> None:
@@ -36,8 +31,6 @@ def write_page(content: Content, path: Path, realism: list[dict[str, Any]] | Non
         "batches": batches(content),
     }
     roots = {name: part for name, part in parts.items() if part is not None}
-    for name, root in roots.items():
-        root.name = name
     variables = {
         "plan": content.plan,
         "plan_text": plan_text(content.plan),
@@ -47,15 +40,5 @@ def write_page(content: Content, path: Path, realism: list[dict[str, Any]] | Non
         "command": content.command,
         "symbols": content.symbols,
         "realism": realism,
-        "drawn": set(roots),
     }
-    page = file_html(list(roots.values()), INLINE, "run", template=_template(), template_variables=variables)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
-
-
-def _template() -> Any:  # noqa: ANN401  # Jinja's template
-    source = (files("simulator.report.page") / _TEMPLATE).read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, loader=FunctionLoader(lambda _: source))
-    return environment.get_template(_TEMPLATE)
+    write_html("simulator.report.page", "run", roots, variables, path)

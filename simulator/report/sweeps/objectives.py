@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import BadConfigError
 from simulator.report.sweeps.jobs import SUCCESSES, job_row
 from simulator.rundir import read_json
 
@@ -17,7 +16,7 @@ WORST = 1e9
 def _watermark(row: Mapping[str, Any], plan: Mapping[str, Any]) -> float:
     """Seconds of the watermark; with late drops, more than any watermark, by their number."""
     dropped = row["late_dropped"] or 0
-    return float(_LOSSES + dropped if dropped else plan["answers"]["watermark"] / 1e6)
+    return float(_LOSSES + dropped if dropped else plan["answers"]["window"]["watermark"] / 1e6)
 
 
 _LOSSES = 1e6
@@ -38,9 +37,6 @@ def objective_of(name: str, job: Path) -> float:
         job: its folder.
     """
     row = job_row(job)
-    if row["status"] not in SUCCESSES:
+    if row["status"] not in SUCCESSES or (name in row and row[name] is None):  # nothing was aggregated, or sent at a pace
         return WORST
-    try:
-        return OBJECTIVES[name](row, read_json(job / "plan.json"))
-    except (TypeError, KeyError, BadConfigError):  # it has no such number: nothing was aggregated, or sent at a pace
-        return WORST
+    return OBJECTIVES[name](row, read_json(job / "plan.json"))

@@ -6,16 +6,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
 
 from simulator.rundir import RunDirectory, read_json
 
+Opened = Callable[[str], AbstractContextManager[Page]]
 PATIENCE = 120
 """Seconds for what takes as long as a machine takes."""
 ENDED = "document.getElementById('header').className !== ''"
@@ -35,23 +35,6 @@ def started(folder: Path, *overrides: str) -> Iterator[tuple[subprocess.Popen[st
             yield process, line.split()[1]
         finally:
             process.kill()
-
-
-@contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """The page; nothing may have gone wrong or to another origin while it was open."""
-    page = browser.new_page(viewport={"width": 1450, "height": 1300})
-    complaints: list[str] = []
-    requests: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(address)
-    yield page
-    assert complaints == []
-    own = urlsplit(address).netloc
-    assert {urlsplit(url).netloc for url in requests if not url.startswith("data:")} == {own}
-    page.close()
 
 
 def until(page: Page, condition: str) -> None:
@@ -79,11 +62,11 @@ def drawn(page: Page, source: str, column: str) -> Any:  # noqa: ANN401  # what 
     return page.evaluate(f"Array.from(Bokeh.documents[0].get_model_by_name('{source}').data['{column}'])")
 
 
-def test_a_run_can_be_watched(browser: Browser, tmp_path: Path) -> None:
+def test_a_run_can_be_watched(opened: Opened, tmp_path: Path) -> None:
     run = tmp_path / "run"
     overrides = ("duration=15", "rate=200", "symbols.pattern='<b>%03d</b>'", "symbols.count=5")
     with started(run, *overrides) as (process, address):
-        with opened(browser, address) as page:
+        with opened(address) as page:
             until(page, has_counted("generated"))
             early = counts(page)
             assert page.locator("#status").inner_text() == "running"
@@ -135,9 +118,9 @@ def test_a_page_whose_run_is_killed_says_so(browser: Browser, tmp_path: Path) ->
         page.close()
 
 
-def test_an_open_page_learns_that_a_producer_was_stopped(browser: Browser, tmp_path: Path) -> None:
+def test_an_open_page_learns_that_a_producer_was_stopped(opened: Opened, tmp_path: Path) -> None:
     with started(tmp_path / "run", "mode=produce", "sink=file", "duration=null", "rate=50") as (process, address):
-        with opened(browser, address) as page:
+        with opened(address) as page:
             until(page, has_counted("generated"))
             process.terminate()
             until(page, ENDED)

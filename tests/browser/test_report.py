@@ -7,14 +7,14 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from simulator.answers.judge import judge
 from simulator.modes.verify import verdict_of
@@ -23,6 +23,7 @@ from simulator.report.page.content import read_content
 from simulator.report.page.write import write_page
 from simulator.rundir import RunDirectory, read_json, write_json
 
+Opened = Callable[[str], AbstractContextManager[Page]]
 OVERRIDES = ["+scenario=dirty_feed", "rate=2000", "duration=10", "clock=unpaced", "symbols.pattern='<b>%03d</b>'"]
 
 
@@ -53,31 +54,14 @@ def altered(finished: RunDirectory) -> RunDirectory:
     return directory
 
 
-@contextmanager
-def opened(browser: Browser, file: Path) -> Iterator[Page]:
-    """The page once it is drawn; nothing may have gone wrong or out to the network."""
-    page = browser.new_page(viewport={"width": 1250, "height": 1000})
-    complaints: list[str] = []
-    requests: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(file.as_uri())
-    page.wait_for_function("Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
-    yield page
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
-    page.close()
-
-
 def shown(page: Page, group: str) -> dict[str, int]:
     numbers = page.locator(f"#{group} dd").all()
     return {str(number.get_attribute("data-name")): int(number.inner_text().replace(",", "")) for number in numbers}
 
 
-def test_the_numbers_are_those_of_the_verdict(browser: Browser, finished: RunDirectory) -> None:
+def test_the_numbers_are_those_of_the_verdict(opened: Opened, finished: RunDirectory) -> None:
     verdict = json.loads(finished.verdict.read_text(encoding="utf-8"))
-    with opened(browser, finished.report) as page:
+    with opened(finished.report.as_uri()) as page:
         assert page.locator("#status").inner_text() == verdict["status"] == "match"
         for group in ("windows", "audit", "faults"):
             assert shown(page, group) == {name: count for name, count in verdict[group].items() if count is not None}
@@ -89,8 +73,8 @@ def drawn_symbol(page: Page) -> Any:  # noqa: ANN401  # what the page says
     return page.evaluate("Bokeh.documents[0].get_model_by_name('symbol').value")
 
 
-def test_a_symbol_can_be_picked_and_markup_is_text(browser: Browser, finished: RunDirectory) -> None:
-    with opened(browser, finished.report) as page:
+def test_a_symbol_can_be_picked_and_markup_is_text(opened: Opened, finished: RunDirectory) -> None:
+    with opened(finished.report.as_uri()) as page:
         before = page.locator("canvas").first.screenshot()
         options = page.evaluate("Bokeh.documents[0].get_model_by_name('symbol').options")
         assert len(options) == 30
@@ -106,10 +90,10 @@ def test_a_symbol_can_be_picked_and_markup_is_text(browser: Browser, finished: R
         assert page.locator("body b").count() == 0
 
 
-def test_a_difference_meets_the_eye(browser: Browser, altered: RunDirectory) -> None:
+def test_a_difference_meets_the_eye(opened: Opened, altered: RunDirectory) -> None:
     verdict = json.loads(altered.verdict.read_text(encoding="utf-8"))
     (mismatch,) = verdict["first_mismatches"]
-    with opened(browser, altered.report) as page:
+    with opened(altered.report.as_uri()) as page:
         assert page.locator("#status").inner_text() == "mismatch"
         assert page.locator("#status").evaluate("node => getComputedStyle(node).color") == "rgb(198, 40, 40)"
         row = page.locator("#differences tr").nth(1).inner_text()
@@ -123,8 +107,8 @@ def test_a_difference_meets_the_eye(browser: Browser, altered: RunDirectory) -> 
         assert len(screenshot) > 50_000
 
 
-def test_the_command_gives_the_same_run_again(browser: Browser, finished: RunDirectory, tmp_path: Path) -> None:
-    with opened(browser, finished.report) as page:
+def test_the_command_gives_the_same_run_again(opened: Opened, finished: RunDirectory, tmp_path: Path) -> None:
+    with opened(finished.report.as_uri()) as page:
         words = shlex.split(page.locator("#command").inner_text())
     assert words[:3] == ["python", "-m", "simulator"]
     command = [sys.executable, *words[1:], "mode=produce", "sink=stdout", f"hydra.run.dir={tmp_path}"]

@@ -26,6 +26,12 @@ OUTCOMES = (
     "peak_megabytes",
 )
 """Numbers of a job that can be compared."""
+_AUDIT = ("acked", "read", "aggregated", "late_dropped", "duplicates_removed", "rejected")
+RESULTS = (
+    *("windows_matched", "windows_expected", "generated", *_AUDIT, "rate_asked", "rate_achieved", "lag_p50", "lag_p99"),
+    *("batch_seconds", "state_rows", "state_megabytes", "gates_passed", "peak_megabytes", "digest", "error"),
+)
+"""All that is told of a job, in the order of the page's table."""
 _CONFIDENCE = 0.95
 _NOT_SWEPT = "resume"
 """Said of a multirun, not of a job."""
@@ -99,12 +105,7 @@ def job_row(folder: Path) -> dict[str, Any]:
         "lag_p99": lag.get("p99"),
         "windows_expected": windows.get("expected"),
         "windows_matched": windows.get("matched"),
-        "acked": audit.get("acked"),
-        "read": audit.get("read"),
-        "aggregated": audit.get("aggregated"),
-        "late_dropped": audit.get("late_dropped"),
-        "duplicates_removed": audit.get("duplicates_removed"),
-        "rejected": audit.get("rejected"),
+        **{name: audit.get(name) for name in _AUDIT},
         **_spark(folder / "microbatches.ndjson"),
         "gates_passed": _gates(realism),
         "peak_megabytes": manifest.get("peak_megabytes"),

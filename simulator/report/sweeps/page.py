@@ -8,7 +8,7 @@ import polars as pl
 from bokeh.models import LayoutDOM
 
 from simulator.report.html import write_html
-from simulator.report.sweeps.jobs import OUTCOMES, SUCCESSES, repeats
+from simulator.report.sweeps.jobs import OUTCOMES, RESULTS, SUCCESSES, repeats
 from simulator.report.sweeps.labels import LABELS
 from simulator.report.sweeps.multiples import multiples
 from simulator.report.sweeps.parallel import parallel
@@ -32,7 +32,7 @@ def write_sweep(jobs: pl.DataFrame, keys: list[str], command: str, path: Path) -
     failed = jobs.filter(~pl.col("status").is_in(list(SUCCESSES)))
     variables = {
         "jobs": jobs.to_dicts(),
-        "columns": ["job", *keys, "status", *outcomes, "digest"],
+        "columns": _columns(jobs, keys),
         "keys": keys,
         "failed": failed.select("job", "status", "error").to_dicts(),
         "summed": summed.to_dicts(),
@@ -43,3 +43,10 @@ def write_sweep(jobs: pl.DataFrame, keys: list[str], command: str, path: Path) -
         "successes": SUCCESSES,
     }
     write_html("simulator.report.sweeps", "sweep", parts, variables, path)
+
+
+def _columns(jobs: pl.DataFrame, keys: list[str]) -> list[str]:
+    """Of the table: what tells jobs apart first, then all that is known of any of them."""
+    first = list(dict.fromkeys(["job", *keys, "seed", "status"]))
+    known = [name for name in RESULTS if jobs[name].null_count() < jobs.height]
+    return [*first, *known]

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 from bokeh.layouts import gridplot
-from bokeh.models import ColumnDataSource, LayoutDOM
+from bokeh.models import ColumnDataSource, LayoutDOM, NumeralTickFormatter
 from bokeh.models.annotations import Whisker
 from bokeh.plotting import figure
 
@@ -20,7 +20,7 @@ _MOST_LABELS = 6
 def multiples(summed: pl.DataFrame, axes: list[str], outcomes: list[str]) -> LayoutDOM:
     """A small figure for each outcome and swept key: the mean over the seeds with its 95 % confidence interval."""
     rows: list[list[Any]] = [[_figure(summed, axes, axis, outcome) for axis in axes] for outcome in outcomes]
-    return gridplot(rows, sizing_mode="stretch_width", merge_tools=False)
+    return gridplot(rows, sizing_mode="stretch_width", toolbar_location=None)
 
 
 def _figure(summed: pl.DataFrame, axes: list[str], axis: str, outcome: str) -> figure:
@@ -38,6 +38,7 @@ def _figure(summed: pl.DataFrame, axes: list[str], axis: str, outcome: str) -> f
         drawn.scatter("x", "y", source=source, size=7, color=color)
         drawn.add_layout(Whisker(source=source, base="x", lower="low", upper="high", line_color=color))
     drawn.toolbar_location = None
+    drawn.yaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     if drawn.legend:
         drawn.legend.background_fill_alpha = 0.6
         drawn.legend.label_text_font_size = "11px"

@@ -38,7 +38,7 @@ def _figure(summed: pl.DataFrame, axes: list[str], axis: str, outcome: str) -> f
         drawn.scatter("x", "y", source=source, size=7, color=color)
         drawn.add_layout(Whisker(source=source, base="x", lower="low", upper="high", line_color=color))
     drawn.toolbar_location = None
-    drawn.yaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
+    drawn.yaxis.formatter = NumeralTickFormatter(format="0,0.[000000]")
     if drawn.legend:
         drawn.legend.background_fill_alpha = 0.6
         drawn.legend.label_text_font_size = "11px"

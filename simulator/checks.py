@@ -288,6 +288,8 @@ def check_engine(specification: Specification) -> list[str]:
     if sink.kind != "kafka":
         return [f"sink.kind={sink.kind}: must be kafka for engine.kind=spark"]
     faults = []
+    if sink.transactional:
+        faults.append("sink.transactional=true: must be false for engine.kind=spark, whose sink has no transactions")
     if sink.workers > 1:
         faults.append(f"sink.workers={sink.workers}: must be 1 for engine.kind=spark; take engine.workers")
     if engine.workers is not None and engine.workers > sink.partitions:

@@ -23,9 +23,10 @@ from yaml import YAMLError
 
 from simulator.choices import check_choices, with_pluses
 from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
-from simulator.multirun import clear, close_services, finished, services_of, with_own_topic, with_saved_overrides
+from simulator.multirun import clear, close_services, finished, services_of, with_own_topic
 from simulator.report.sweeps.callback import SweepComparison, note_exit_code
 from simulator.rundir import RunDirectory
+from simulator.saved import with_saved_overrides
 
 if TYPE_CHECKING:
     from simulator.modes.context import Context
@@ -111,11 +112,10 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         mode = importlib.import_module(f"simulator.modes.{specification.mode}")
         from simulator.modes.context import Context  # noqa: PLC0415  # after the checks, for a quick answer to a typing error
 
-        context = Context(specification, directory, list(HydraConfig.get().overrides.task))
+        overrides = [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
+        context = Context(specification, directory, overrides)
         if sweep is None:
-            if specification.resume is not None:
-                raise BadConfigError(f"resume={specification.resume}: is for multiruns; say -m with it")
-            return int(mode.run(context))
+            return int(mode.run(context if specification.resume is None else _resumed(context)))
         return _run_or_resume(mode, replace(context, services=services_of(sweep)))
     except SimulatorError as error:
         _tell(error)
@@ -124,6 +124,13 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         _tell(f"{error.filename or directory.path}: {error.strerror or error}")
         _LOG.exception("the system refused")
         return EXIT_MISMATCH
+
+
+def _resumed(context: Context) -> Context:
+    from simulator.modes.resume import check_resume  # noqa: PLC0415  # the Kafka client, which `mode=plan` does not load
+
+    check_resume(context.specification, context.directory, context.plan_hash())
+    return replace(context, is_resumed=True)
 
 
 def _run_or_resume(mode: ModuleType, context: Context) -> int:

@@ -16,7 +16,7 @@ from simulator import sql
 from simulator.market.conditions import LABELS, has_conditions
 from simulator.market.exact import zipf_shares
 from simulator.plan import PLAN_VERSION, Plan, seal
-from simulator.schema import ExternalBroker, Specification, instant, microseconds, session_hours
+from simulator.schema import ExternalBroker, KafkaSink, Specification, instant, microseconds, session_hours
 from simulator.symbols import symbol_names
 
 Sections = dict[str, Any]
@@ -26,6 +26,7 @@ BROKER_PORT = 9092
 """Where `mode=broker` listens when no port is given, and where everybody looks for a Kafka."""
 
 _FILE_MANAGER = "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+_TRANSACTION_TIMEOUT_MS = 60_000
 _ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 # A paced run reads at most a minute of events in a micro-batch, and never fewer than this.
 _LEAST_OFFSETS_PER_TRIGGER = 1_000_000
@@ -161,6 +162,7 @@ def route_events(specification: Specification, _: Sections) -> Sections:
         "linger.ms": sink.linger,
         "delivery.timeout.ms": int(sink.delivery_timeout * 1000),
         "partitioner": "murmur2_random",
+        **(_transactions(sink) if sink.transactional else {}),
     }
     return {
         "kind": "kafka",
@@ -170,6 +172,12 @@ def route_events(specification: Specification, _: Sections) -> Sections:
         "client": client,
         "skew": microseconds(specification.window.watermark) // 2,
     }
+
+
+def _transactions(sink: KafkaSink) -> Sections:
+    """Writers of one `transactional.id` put an end to each other: of a topic there is one run at a time, a worker has its own."""
+    longest = max(_TRANSACTION_TIMEOUT_MS, int(sink.delivery_timeout * 1000))
+    return {"transactional.id": f"market-simulator-{sink.topic}", "transaction.timeout.ms": longest}
 
 
 def declare_answers(specification: Specification, _: Sections) -> Sections:
@@ -249,6 +257,8 @@ def _source(specification: Specification, sections: Sections) -> Sections:
         "startingOffsets": specification.spark.starting_offsets,
         "failOnDataLoss": "true",
     }
+    if isinstance(sink, KafkaSink) and sink.transactional:
+        options["kafka.isolation.level"] = "read_committed"
     limit = _max_offsets_per_trigger(specification, sections)
     if limit is not None:
         options["maxOffsetsPerTrigger"] = str(limit)

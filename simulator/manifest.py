@@ -41,7 +41,12 @@ def manifest(  # one argument a fact, all by keyword
         "stream_digest": outcome.digest if outcome else None,
         "start": start,
         "start_time": datetime.fromtimestamp(start / 1e6, timezone.utc).isoformat().replace("+00:00", "Z"),
-        "counts": {"generated": progress.generated, "acked": progress.acked, "failed": progress.failed},
+        "counts": {
+            "generated": progress.generated,
+            "acked": progress.acked,
+            "failed": progress.failed,
+            "resumed": progress.resumed,
+        },
         "rate": {"asked": plan.market.rate * (plan.clock.speed or 0.0) or None, "achieved": progress.rate},
         "lag_seconds": {**quantiles, "largest": progress.largest_lag, "last": progress.lag},
         "produce_seconds": progress.elapsed,

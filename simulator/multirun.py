@@ -7,20 +7,16 @@ import shutil
 from collections.abc import Sequence
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from omegaconf import DictConfig, OmegaConf
 
-from simulator.errors import EXIT_MISMATCH, EXIT_OK, BadConfigError
+from simulator.errors import EXIT_MISMATCH, EXIT_OK
 from simulator.rundir import RunDirectory
 
 if TYPE_CHECKING:
     from simulator.services import Services, WarmServices
 
-_FLAGS = {"-m", "--multirun"}
-_RESUME = "resume="
-_SAVED = "multirun.yaml"
-_NOT_AGAIN = ("hydra.sweep.dir=", "hydra.mode=", _RESUME)
 _KEPT = ".hydra"
 
 
@@ -54,28 +50,6 @@ def with_own_topic(config: DictConfig, overrides: Sequence[str], job: int) -> No
     """Give a job a topic of its own, `<topic>-<job>`, unless the command line names the topic."""
     if not any(word.lstrip("+").startswith("topic=") for word in overrides):
         OmegaConf.update(config, "topic", f"{config.topic}-{job}")
-
-
-def with_saved_overrides(arguments: list[str]) -> list[str]:
-    """The command line with the overrides of the multirun that it resumes, and its folder.
-
-    Raises:
-        BadConfigError: it resumes what is no multirun, or changes what that one was asked for.
-    """
-    resumed = [word for word in arguments if word.startswith(_RESUME)]
-    if not resumed or _FLAGS.isdisjoint(arguments):
-        return arguments
-    folder = Path(resumed[-1].removeprefix(_RESUME))
-    more = [word for word in arguments if word not in _FLAGS and not word.startswith((_RESUME, "hydra", "-"))]
-    if more:
-        raise BadConfigError(f"resume={folder}: the multirun has its own overrides; start another one for {' '.join(more)}")
-    saved = folder / _SAVED
-    if not saved.is_file():
-        raise BadConfigError(f"resume={folder}: must be the directory of a multirun; there is no {_SAVED}")
-    content: Any = OmegaConf.load(saved)
-    words = [*content.hydra.overrides.hydra, *content.hydra.overrides.task]
-    again = [str(word) for word in words if not str(word).startswith(_NOT_AGAIN)]
-    return [*arguments, *again, f"hydra.sweep.dir={folder}"]
 
 
 def finished(directory: RunDirectory, plan_hash: str) -> int | None:

@@ -30,6 +30,8 @@ from simulator.parameters import Parameters, Positive, Text
 from simulator.symbols import Symbols
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+# Seconds: `transaction.max.timeout.ms` of a broker that nobody has set otherwise.
+LONGEST_TRANSACTION = 900
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # What Kafka accepts as a topic's name.
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
@@ -133,6 +135,7 @@ class KafkaSink(Parameters):
     replication_factor: Annotated[int, Field(ge=1, le=100)]
     acks: Literal["all", 0, 1]
     idempotence: bool
+    transactional: bool
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"]
     linger: Annotated[float, Field(ge=0, le=900_000)]
     delivery_timeout: Seconds
@@ -159,6 +162,22 @@ class KafkaSink(Parameters):
         if idempotence and info.data.get("acks", "all") != "all":
             raise ValueError("needs sink.acks=all; set sink.idempotence=false for weaker acknowledgements")
         return idempotence
+
+    @field_validator("transactional")
+    @classmethod
+    def _needs_idempotence(cls, transactional: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  # pydantic's signature
+        if transactional and not info.data.get("idempotence", True):
+            raise ValueError("needs sink.idempotence=true")
+        return transactional
+
+    @field_validator("delivery_timeout")
+    @classmethod
+    def _is_within_a_transaction(cls, timeout: float, info: ValidationInfo) -> float:
+        if info.data.get("transactional") and timeout > LONGEST_TRANSACTION:
+            raise ValueError(
+                f"must not be more than {LONGEST_TRANSACTION} with sink.transactional=true: brokers end longer transactions"
+            )
+        return timeout
 
 
 class FileSink(Parameters):

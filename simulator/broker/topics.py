@@ -107,6 +107,16 @@ def end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
     return _offsets(bootstrap_servers, topic, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # not declared
 
 
+def begin_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
+    """Return, for each partition of a topic, the offset of the oldest record that it still has.
+
+    Raises:
+        BadConfigError: There is no such topic; one line.
+        UnreachableError: The broker does not answer.
+    """
+    return _offsets(bootstrap_servers, topic, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # not declared
+
+
 def held_records(bootstrap_servers: str, topic: str) -> int:
     """Return how many records a topic holds now, of all that it was ever given.
 
@@ -114,7 +124,7 @@ def held_records(bootstrap_servers: str, topic: str) -> int:
         BadConfigError: There is no such topic; one line.
         UnreachableError: The broker does not answer.
     """
-    earliest = _offsets(bootstrap_servers, topic, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # not declared
+    earliest = begin_offsets(bootstrap_servers, topic)
     return sum(end_offsets(bootstrap_servers, topic).values()) - sum(earliest.values())
 
 

@@ -28,6 +28,8 @@ class Context:
     overrides: list[str] = field(default_factory=list)
     """The command line's."""
     services: Services = field(default_factory=OwnServices)
+    is_resumed: bool = False
+    """Whether it goes on with the run that is in the directory."""
 
     def compile(self) -> Plan:
         """The plan, also written to the run directory."""

@@ -12,10 +12,10 @@ from simulator.compiler import bootstrap_servers
 from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, SimulatorError
 from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
+from simulator.modes.resume import EarlierPart, earlier_part
 from simulator.peak import reset_peak
 from simulator.plan import Plan
 from simulator.produce.files import NdjsonSink, ParquetSink, holds_events
-from simulator.produce.kafka import KafkaSink
 from simulator.produce.local import LocalProduction
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.production import Production
@@ -24,6 +24,7 @@ from simulator.produce.sink import Sink
 from simulator.produce.spark import SparkProduction
 from simulator.produce.spark_job import spark_job
 from simulator.produce.stdout import StdoutSink
+from simulator.produce.topic import open_topic
 from simulator.produce.workers import WorkerProduction
 from simulator.report.live.watch import watching
 from simulator.report.samples import PaceSamples
@@ -81,7 +82,9 @@ def _conclude(context: Context, plan: Plan, outcome: Outcome) -> None:
     """The ledger, and what was sent where, for people."""
     asked = plan.market.rate * plan.clock.speed if plan.clock.speed else None
     line = standing_line(outcome.progress, asked, holds_up=plan.faults.hold_up and not outcome.interrupted)
-    lines = [f"{'interrupted: ' if outcome.interrupted else ''}sent and acknowledged: {line}"]
+    resumed = outcome.progress.resumed
+    lines = [f"resumed: {resumed:,} events were in the topic already"] if resumed else []
+    lines += [f"{'interrupted: ' if outcome.interrupted else ''}sent and acknowledged: {line}"]
     if plan.faults.any and plan.sink.kind != "stdout":
         ledger = ledger_of(plan, read_json(context.directory.manifest))
         ledger.write_parquet(context.directory.ledger)
@@ -102,10 +105,11 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
     Raises:
         DeliveryError: an event did not arrive; the manifest says how many did.
     """
-    begin = _begin_offsets(context, plan, servers)
+    earlier = earlier_part(plan, context.directory, servers or "") if context.is_resumed else None
+    begin = _begin_offsets(context, plan, servers) if earlier is None else earlier.begin_offsets
     partitions = None if begin is None else len(begin)
-    with _production(context, plan, servers, partitions) as production:
-        start = first_instant(plan)
+    with _production(context, plan, servers, partitions, earlier) as production:
+        start = first_instant(plan) if earlier is None else earlier.start
 
         def note(status: str, progress: Progress, outcome: Outcome | None = None) -> None:
             kafka = getattr(context.specification.broker, "version", None) if servers else None
@@ -133,15 +137,20 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
     return outcome
 
 
-def _production(context: Context, plan: Plan, servers: str | None, partitions: int | None) -> Production:
+def _production(
+    context: Context, plan: Plan, servers: str | None, partitions: int | None, earlier: EarlierPart | None
+) -> Production:
     workers, engine = getattr(context.specification.sink, "workers", 1), context.specification.engine
     if engine.kind == "spark":
         say("starting Spark to generate …")
         job = spark_job(context.specification, engine, plan)
         return SparkProduction(plan, servers or "", job, context.directory.generation_log)
+    begin = None if earlier is None else earlier.begin_offsets
     if workers > 1:
-        return WorkerProduction(plan, servers or "", partitions or 1, workers)
-    return LocalProduction(plan, lambda start: open_sink(plan, start, servers, partitions, context.directory.path))
+        return WorkerProduction(plan, servers or "", partitions or 1, workers, begin)
+    if plan.sink.kind == "kafka":
+        return LocalProduction(plan, lambda start: open_topic(plan, start, servers or "", partitions or 1, begin))
+    return LocalProduction(plan, lambda start: _open_sink(plan, start, context.directory.path))
 
 
 def _begin_offsets(context: Context, plan: Plan, servers: str | None) -> dict[int, int] | None:
@@ -169,10 +178,8 @@ def _begin_offsets(context: Context, plan: Plan, servers: str | None) -> dict[in
     return begin
 
 
-def open_sink(plan: Plan, start: int, servers: str | None, partitions: int | None, directory: Path) -> Sink:
-    """The sink that the plan names; `partitions`: how many the topic has."""
-    if plan.sink.kind == "kafka":
-        return KafkaSink(plan, start, servers or "", partitions or 1)
+def _open_sink(plan: Plan, start: int, directory: Path) -> Sink:
+    """The sink that the plan names, of those that are no topic."""
     if plan.sink.kind == "file":
         kind = NdjsonSink if plan.sink.format == "ndjson" else ParquetSink
         return kind(plan, start, directory)

@@ -24,6 +24,10 @@ class Horizon(ABC):
         """The last instant of which records are sent: END, until a stop is requested."""
 
     @abstractmethod
+    def resume(self, at: int) -> None:
+        """Say that records up to that instant were sent in an earlier part of the run: a stop comes after them."""
+
+    @abstractmethod
     def claim(self, until: int) -> int:
         """Say that records up to that instant are about to be sent; gives back up to which they may."""
 
@@ -49,6 +53,9 @@ class Alone(Horizon):
     @property
     def limit(self) -> int:  # noqa: D102  # inherited
         return self._claimed if self._stop.requested else END
+
+    def resume(self, at: int) -> None:  # noqa: D102  # inherited
+        self._claimed = at
 
     def claim(self, until: int) -> int:  # noqa: D102  # inherited
         self._claimed = min(until, self.limit)
@@ -82,6 +89,9 @@ class Shared(Horizon):
     @property
     def limit(self) -> int:  # noqa: D102  # inherited
         return self._instants[-1]
+
+    def resume(self, at: int) -> None:  # noqa: D102  # inherited
+        self._instants[self._worker] = at
 
     def claim(self, until: int) -> int:  # noqa: D102  # inherited
         with self._instants.get_lock():

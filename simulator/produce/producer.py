@@ -22,6 +22,10 @@ from simulator.produce.sink import Items, Sink
 
 Integers = NDArray[np.int64]
 
+Agree = Callable[[int], tuple[int, int]]
+"""Given the instant up to which this worker's records were sent by an earlier part of the run: the moment when all workers begin,
+by the clock, and the furthest such instant of all of them."""
+
 _REPORT_INTERVAL = 20_000_000
 """Nanoseconds between two reports while a block is sent."""
 _SETTLE_SLEEP = 1_000_000
@@ -41,6 +45,7 @@ class Progress:
         elapsed: seconds of wall time from the first instant to the last event sent; without a pace: to the last that arrived.
         lag: seconds by which the last event was sent after its moment.
         largest_lag: the largest of all.
+        resumed: events, among those generated and acked, that an earlier part of the run has sent; `elapsed` is without it.
     """
 
     generated: int = 0
@@ -51,11 +56,12 @@ class Progress:
     elapsed: float = 0.0
     lag: float = 0.0
     largest_lag: float = 0.0
+    resumed: int = 0
 
     @property
     def rate(self) -> float:
         """Events per second of wall time."""
-        return self.generated / self.elapsed if self.elapsed > 0 else 0.0
+        return (self.generated - self.resumed) / self.elapsed if self.elapsed > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -106,19 +112,20 @@ class Producer:
         self._progress = Progress()
         self._lags = LagHistogram()
         self._reported = 0
+        self._resumed_at = 0
 
     @property
     def progress(self) -> Progress:
         """How it stands now; after an error: how it stood then."""
         return replace(self._progress, acked=self._sink.acked, failed=self._sink.failed, queued=self._sink.queued)
 
-    def run(self, horizon: Horizon, report: Callable[[Progress], None], origin: Callable[[], int] | None = None) -> Outcome:
+    def run(self, horizon: Horizon, report: Callable[[Progress], None], agree: Agree | None = None) -> Outcome:
         """Send until the plan's duration is over or the horizon ends, then flush.
 
         Args:
             horizon: where to stop, and how far the other workers are.
             report: called often.
-            origin: called when the first block is ready, for the moment of the first instant by the clock; None: now.
+            agree: called when the first block is ready; None: there are no other workers.
 
         Raises:
             DeliveryError: an event did not arrive.
@@ -126,8 +133,11 @@ class Producer:
         self._horizon, self._report = horizon, report
         with prepared(self._plan.clock, self._encoded) as blocks:
             first = next(blocks, None)
-            self._origin = self._reported = self._clock.now() if origin is None else origin()
-            self._pace = pace(self._plan.clock, self._clock, self._origin)
+            if self._progress.resumed:
+                horizon.resume(self._resumed_at)
+            begun, resumed_at = (self._clock.now(), self._resumed_at) if agree is None else agree(self._resumed_at)
+            self._begun = self._reported = begun
+            self._pace = pace(self._plan.clock, self._clock, begun - int(resumed_at / (self._plan.clock.speed or 1.0)))
             complete = first is None or (self._send(*first) and all(self._send(*block) for block in blocks))
         self._sink.flush()
         horizon.arrived(END)
@@ -137,9 +147,37 @@ class Producer:
         return Outcome(self.progress, self._digest.chains(), self._lags, not complete)
 
     def _encoded(self) -> Iterator[tuple[Records, Items]]:
+        blocks = self._blocks()
+        yield from self._unsent(blocks)
+        yield from blocks
+
+    def _blocks(self) -> Iterator[tuple[Records, Items]]:
         for block in records_of(self._plan, self._start, self._block_events, *self._share):
             records = block.present
             yield records, self._sink.encode(records)
+
+    def _unsent(self, blocks: Iterator[tuple[Records, Items]]) -> list[tuple[Records, Items]]:
+        """What is left of the blocks in which an earlier part of the run has sent records; those count as done.
+
+        All of these blocks are gone through before the first record is sent, so that a stop comes after the last of them. They
+        are few: no partition ran far ahead of another.
+        """
+        left: list[tuple[Records, Items]] = []
+        for records, items in blocks:
+            before = self._sink.sent_before(items)
+            if before is None:
+                return [*left, (records, items)]
+            if before.any():
+                self._note_earlier(records.take(before))
+            if not before.all():
+                rows = np.flatnonzero(~before)
+                left.append((records.take(rows), items[rows]))
+        return left
+
+    def _note_earlier(self, records: Records) -> None:
+        self._digest.add(records)
+        count, self._resumed_at = self._progress.resumed + len(records), max(self._resumed_at, int(records.sent[-1]))
+        self._progress = replace(self._progress, generated=count, resumed=count, market_time=self._resumed_at / 1e9)
 
     def _send(self, records: Records, items: Items) -> bool:
         """Send a block in parts as they fall due; tells whether all of it was sent."""
@@ -193,7 +231,7 @@ class Producer:
             self._progress = replace(self._progress, lag=lag, largest_lag=largest)
 
     def _note_elapsed(self) -> None:
-        self._progress = replace(self._progress, elapsed=(self._clock.now() - self._origin) / 1e9)
+        self._progress = replace(self._progress, elapsed=(self._clock.now() - self._begun) / 1e9)
 
     def _report_seldom(self) -> None:
         if self._clock.now() - self._reported >= _REPORT_INTERVAL:

@@ -12,6 +12,7 @@ from simulator.faults.records import Records
 from simulator.produce.deliveries import Deliveries
 
 Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Items: TypeAlias = Any
 """Encoded records, one item each, in a form of the sink's own that has a length and can be sliced."""
 
@@ -30,6 +31,13 @@ class Sink(ABC):
     @abstractmethod
     def encode(self, records: Records) -> Items:
         """The records in the form that `send` takes, one item each."""
+
+    def sent_before(self, items: Items) -> Mask | None:  # noqa: ARG002  # most sinks always begin anew
+        """Which of the stream's next items an earlier, broken-off part of the run has sent; they count as arrived.
+
+        Asked for all items from the stream's beginning on, until it gives None: everything that was sent before has been met.
+        """
+        return None
 
     @abstractmethod
     def send(self, sent: Integers, items: Items) -> None:

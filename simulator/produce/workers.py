@@ -9,7 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass, fields, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import SynchronizedArray
@@ -21,11 +22,11 @@ from simulator.plan import Plan
 from simulator.produce.clock import WallClock
 from simulator.produce.deliveries import Runs
 from simulator.produce.horizon import Shared
-from simulator.produce.kafka import KafkaSink
 from simulator.produce.lag import LagHistogram
 from simulator.produce.producer import Outcome, Producer, Progress
 from simulator.produce.production import Production, Report
 from simulator.produce.signals import StopRequest
+from simulator.produce.topic import open_topic
 
 _LOOK = 0.05
 """Seconds between two looks at the workers."""
@@ -42,6 +43,14 @@ class _Share:
     partitions: int
     worker: int
     workers: int
+    earlier: Mapping[int, int] | None
+
+    @property
+    def own_earlier(self) -> dict[int, int] | None:
+        """Where the run's records begin in the partitions that this worker writes to."""
+        if self.earlier is None:
+            return None
+        return {partition: offset for partition, offset in self.earlier.items() if partition % self.workers == self.worker}
 
 
 @final
@@ -53,13 +62,14 @@ class WorkerProduction(Production):
         servers: where the brokers are.
         partitions: of the topic.
         workers: how many.
+        earlier: of a run that is resumed: where its records begin, by partition.
     """
 
-    def __init__(self, plan: Plan, servers: str, partitions: int, workers: int) -> None:
+    def __init__(self, plan: Plan, servers: str, partitions: int, workers: int, earlier: Mapping[int, int] | None = None) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._instants = self._context.Array("q", Shared.initial(workers))
         self._facts = self._context.Array("d", workers * _FACTS)
-        self._shares = [_Share(plan, servers, partitions, worker, workers) for worker in range(workers)]
+        self._shares = [_Share(plan, servers, partitions, worker, workers, earlier) for worker in range(workers)]
         self._pipes: list[Connection] = []
         self._processes: list[Any] = []
         self._outcomes: dict[int, tuple[Outcome, dict[str, Runs]]] = {}
@@ -88,8 +98,8 @@ class WorkerProduction(Production):
 
     def run(self, start: int, stop: StopRequest, report: Report) -> Outcome:  # noqa: D102  # inherited
         self._tell_all(start)
-        self._await_all()
-        self._tell_all(WallClock().now())  # the machine's: all processes read the same
+        resumed_at = max(self._await_all())
+        self._tell_all((WallClock().now(), resumed_at))  # the machine's clock: all processes read the same
         while len(self._outcomes) < len(self._pipes):
             pending = [pipe for worker, pipe in enumerate(self._pipes) if worker not in self._outcomes]
             for pipe in wait(pending, _LOOK):
@@ -100,13 +110,12 @@ class WorkerProduction(Production):
             report(self.progress)
         return self._merged()
 
-    def _tell_all(self, message: int) -> None:
+    def _tell_all(self, message: object) -> None:
         for pipe in self._pipes:
             pipe.send(message)
 
-    def _await_all(self) -> None:
-        for worker in range(len(self._pipes)):
-            self._receive(worker)
+    def _await_all(self) -> list[Any]:
+        return [self._receive(worker) for worker in range(len(self._pipes))]
 
     def _receive(self, worker: int) -> Any:  # noqa: ANN401  # whatever it has sent
         try:
@@ -142,6 +151,7 @@ class WorkerProduction(Production):
             elapsed=max(progress.elapsed for progress in each),
             lag=max(progress.lag for progress in each),
             largest_lag=max(progress.largest_lag for progress in each),
+            resumed=sum(progress.resumed for progress in each),
         )
 
     @property
@@ -151,8 +161,9 @@ class WorkerProduction(Production):
 
 
 def _progress(facts: list[float]) -> Progress:
-    generated, acked, failed, queued, *times = facts
-    return Progress(int(generated), int(acked), int(failed), int(queued), *times)
+    named = {field.name: fact for field, fact in zip(fields(Progress), facts, strict=True)}
+    counts = {name: int(named.pop(name)) for name in ("generated", "acked", "failed", "queued", "resumed")}
+    return Progress(**counts, **named)  # type: ignore[arg-type]  # what is left are the times
 
 
 def _work(share: _Share, pipe: Connection, instants: SynchronizedArray[int], facts: SynchronizedArray[float]) -> None:
@@ -161,23 +172,25 @@ def _work(share: _Share, pipe: Connection, instants: SynchronizedArray[int], fac
         signal.signal(number, signal.SIG_IGN)  # the parent is told, and tells all workers
     pipe.send("started")
     start = pipe.recv()
-    sink = KafkaSink(share.plan, start, share.servers, share.partitions)
-    producer = Producer(share.plan, start, sink, WallClock(), share=(share.worker, share.workers))
     report = _reporter(share.worker, facts)
 
-    def origin() -> int:
-        pipe.send("first block ready")
-        moment: int = pipe.recv()
-        return moment
+    def agree(resumed_at: int) -> tuple[int, int]:
+        pipe.send(resumed_at)
+        moment_and_furthest: tuple[int, int] = pipe.recv()
+        return moment_and_furthest
 
-    try:
-        outcome = producer.run(Shared(instants, share.worker), report, origin)
-        pipe.send((_own(outcome, share), sink.deliveries.runs))
-    except SimulatorError as error:
-        report(producer.progress)
-        pipe.send(error)
-    finally:
-        sink.close()
+    producer: Producer | None = None
+    with ExitStack() as stack:
+        try:
+            sink = open_topic(share.plan, start, share.servers, share.partitions, share.own_earlier, share.worker)
+            stack.callback(sink.close)
+            producer = Producer(share.plan, start, sink, WallClock(), share=(share.worker, share.workers))
+            outcome = producer.run(Shared(instants, share.worker), report, agree)
+            pipe.send((_own(outcome, share), sink.deliveries.runs))
+        except SimulatorError as error:
+            if producer is not None:
+                report(producer.progress)
+            pipe.send(error)
 
 
 def _reporter(worker: int, facts: SynchronizedArray[float]) -> Callable[[Progress], None]:

@@ -1,0 +1,56 @@
+"""The command line of what is resumed: Hydra keeps the overrides of each run and of each multirun, so that nobody has to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from simulator.errors import BadConfigError
+
+_FLAGS = {"-m", "--multirun"}
+_RESUME = "resume="
+_SAVED_RUN = Path(".hydra", "overrides.yaml")
+_SAVED_HYDRA = Path(".hydra", "hydra.yaml")
+_SAVED_MULTIRUN = Path("multirun.yaml")
+_NOT_AGAIN = ("hydra.run.dir=", "hydra.sweep.dir=", "hydra.mode=", _RESUME)
+
+
+def with_saved_overrides(arguments: list[str]) -> list[str]:
+    """The command line with the overrides of the run or the multirun that it resumes, and its folder.
+
+    Raises:
+        BadConfigError: it resumes what is none, or changes what a multirun was asked for.
+    """
+    resumed = [word for word in arguments if word.startswith(_RESUME)]
+    if not resumed or resumed[-1] == f"{_RESUME}null":
+        return arguments
+    folder = Path(resumed[-1].removeprefix(_RESUME))
+    return _of_run(arguments, folder) if _FLAGS.isdisjoint(arguments) else _of_multirun(arguments, folder)
+
+
+def _of_run(arguments: list[str], folder: Path) -> list[str]:
+    """What is said now comes after what was said then; the plan's hash shows whether it is still the same run."""
+    saved = folder / _SAVED_RUN
+    if not saved.is_file():
+        raise BadConfigError(f"resume={folder}: must be the directory of a run; there is no {_SAVED_RUN}")
+    hydra: Any = OmegaConf.load(folder / _SAVED_HYDRA)
+    words: list[Any] = [*hydra.hydra.overrides.hydra, *OmegaConf.load(saved)]
+    return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
+
+
+def _of_multirun(arguments: list[str], folder: Path) -> list[str]:
+    more = [word for word in arguments if word not in _FLAGS and not word.startswith((_RESUME, "hydra", "-"))]
+    if more:
+        raise BadConfigError(f"resume={folder}: the multirun has its own overrides; start another one for {' '.join(more)}")
+    saved = folder / _SAVED_MULTIRUN
+    if not saved.is_file():
+        raise BadConfigError(f"resume={folder}: must be the directory of a multirun; there is no {_SAVED_MULTIRUN}")
+    content: Any = OmegaConf.load(saved)
+    words = [*content.hydra.overrides.hydra, *content.hydra.overrides.task]
+    return [*arguments, *_again(words), f"hydra.sweep.dir={folder}"]
+
+
+def _again(words: list[Any]) -> list[str]:
+    return [str(word) for word in words if not str(word).startswith(_NOT_AGAIN)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import repeat
 from operator import setitem
@@ -128,7 +129,8 @@ class KafkaSink(Sink):
         for partition in np.unique(items.partitions).tolist():
             batch = items[np.flatnonzero(items.partitions == partition)]
             messages = self._filled(batch)
-            queued = self._producer.produce_batch(self._topic, messages, partition=partition, on_delivery=self._delivered)
+            with self._told():
+                queued = self._producer.produce_batch(self._topic, messages, partition=partition, on_delivery=self._delivered)
             if queued < len(messages):
                 error: KafkaError = next(message["_error"] for message in messages if "_error" in message)
                 raise DeliveryError(f"topic {self._topic}: {error.str()}")
@@ -152,7 +154,8 @@ class KafkaSink(Sink):
 
     def _serve(self, timeout: float) -> None:
         """Let delivery reports come in, and count them."""
-        self._producer.poll(timeout)
+        with self._told():
+            self._producer.poll(timeout)
         self._count()
 
     def _count(self) -> None:
@@ -166,14 +169,26 @@ class KafkaSink(Sink):
         if self._error is not None:
             raise DeliveryError(f"topic {self._topic}: {self.failed} events were not delivered, the first because: {self._error}")
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the client library raises, as an error for the user."""
+        try:
+            yield
+        except KafkaException as error:
+            fault: KafkaError = error.args[0]
+            if fault.code() != KafkaError._FENCED:  # noqa: SLF001  # its only name
+                self._raise_latched()  # the first failure is the reason of those that follow
+            raise DeliveryError(f"topic {self._topic}: {self._explained(fault)}") from None
+
+    def _explained(self, fault: KafkaError) -> str:
+        return fault.str()
+
     def poll(self) -> None:  # noqa: D102  # inherited
         self._serve(0)
 
     def flush(self) -> None:  # noqa: D102  # inherited
-        try:
+        with self._told():
             left = self._producer.flush(self._timeout)
-        except KafkaException as error:  # pragma: no cover  # flush reports by callback
-            raise DeliveryError(f"topic {self._topic}: {error}") from None
         self._count()
         self._raise_latched()
         if left:
@@ -181,7 +196,8 @@ class KafkaSink(Sink):
 
     def close(self) -> None:  # noqa: D102  # inherited
         self._producer.purge()
-        self._serve(0)
+        with suppress(DeliveryError):  # it was told, or nobody waits for it any more
+            self._serve(0)
 
     @property
     def queued(self) -> int:  # noqa: D102  # inherited

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from simulator.errors import DeliveryError
 from simulator.plan import Plan
 from simulator.produce.kafka import KafkaSink
 from simulator.produce.sink import Integers, Items
@@ -44,6 +42,7 @@ class TransactionalKafkaSink(KafkaSink):
     def __init__(self, plan: Plan, start: int, bootstrap_servers: str, partitions: int) -> None:
         """As every Kafka sink."""
         super().__init__(plan, start, bootstrap_servers, partitions)
+        self._id = plan.sink.client[_TRANSACTIONAL_ID]
         self._is_initialised = self._is_open = False
         self._begun = 0.0
 
@@ -109,11 +108,7 @@ class TransactionalKafkaSink(KafkaSink):
         self._raise_latched()
         super()._count()
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except KafkaException as error:
-            self._raise_latched()  # the first failure, where there is one, is the reason
-            fault: KafkaError = error.args[0]
-            raise DeliveryError(f"topic {self._topic}: the transaction failed: {fault.str()}") from None
+    def _explained(self, fault: KafkaError) -> str:
+        if fault.code() == KafkaError._FENCED:  # noqa: SLF001  # its only name
+            return f"another producer with {_TRANSACTIONAL_ID}={self._id} has begun, which ends this one"
+        return f"the transaction failed: {fault.str()}"

@@ -38,7 +38,7 @@ def finish(folder: Path, *overrides: str, code: int = 0) -> str:
 
 def words(broker: EmbeddedBroker, topic: str, *further: str) -> list[str]:
     external = ["mode=produce", "broker=external", f"broker.bootstrap_servers={broker.bootstrap_servers}", f"topic={topic}"]
-    return [*external, "clock=accelerated", "clock.speed=1", "rate=4000", "duration=6", f"hydra.run.dir={topic}", *further]
+    return [*external, "clock=accelerated", "clock.speed=1.5", "rate=4000", "duration=6", f"hydra.run.dir={topic}", *further]
 
 
 def manifest(folder: Path, topic: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_a_killed_producer_goes_on_where_the_topic_ends(
     case: str, further: list[str], tmp_path: Path, broker: EmbeddedBroker, contents: Reader
 ) -> None:
     whole, broken = f"whole-{case}", f"broken-{case}"
-    finish(tmp_path, *words(broker, whole, *further))
+    finish(tmp_path, *words(broker, whole, *further, "clock=unpaced", "clock.speed=null"))
     first = killed(tmp_path, broker, broken, words(broker, broken, *further), 8_000)
     second = killed(tmp_path, broker, broken, [f"resume={broken}"], first + 4_000)
     said = finish(tmp_path, f"resume={broken}")
@@ -87,7 +87,7 @@ def test_a_killed_producer_goes_on_where_the_topic_ends(
 
 
 def test_what_others_send_meanwhile_is_passed_over(tmp_path: Path, broker: EmbeddedBroker, contents: Reader) -> None:
-    finish(tmp_path, *words(broker, "whole-alone"))
+    finish(tmp_path, *words(broker, "whole-alone", "clock=unpaced", "clock.speed=null"))
     stranger = Producer({"bootstrap.servers": broker.bootstrap_servers})
     arguments = words(broker, "shared")
     killed(tmp_path, broker, "shared", arguments, 4_000)
@@ -107,7 +107,7 @@ def test_what_others_send_meanwhile_is_passed_over(tmp_path: Path, broker: Embed
 def test_a_stopped_producer_goes_on_too_and_can_be_stopped_again(
     tmp_path: Path, broker: EmbeddedBroker, contents: Reader
 ) -> None:
-    finish(tmp_path, *words(broker, "whole-stopped"))
+    finish(tmp_path, *words(broker, "whole-stopped", "clock=unpaced", "clock.speed=null"))
     ensure_topic(broker.bootstrap_servers, "stopped", 4, 1)
     arguments = words(broker, "stopped")
     for least in (4_000, 9_000):

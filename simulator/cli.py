@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
 import hydra
@@ -22,7 +23,15 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from simulator.choices import check_choices, with_pluses
-from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
+from simulator.errors import (
+    EXIT_BAD_CONFIG,
+    EXIT_INTERRUPTED,
+    EXIT_MISMATCH,
+    EXIT_OK,
+    EXIT_UNREACHABLE,
+    BadConfigError,
+    SimulatorError,
+)
 from simulator.multirun import clear, close_services, finished, services_of, with_own_topic
 from simulator.report.sweeps.callback import SweepComparison, note_exit_code
 from simulator.rundir import RunDirectory
@@ -40,6 +49,10 @@ def config_directory() -> str:
     return str(checkout) if (checkout / "config.yaml").is_file() else str(files("simulator.conf"))
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # signal's signature
+    raise SystemExit(EXIT_INTERRUPTED)
+
+
 class _Exit:
     """The exit code of the last job: Hydra keeps what a job returns to itself."""
 
@@ -48,6 +61,7 @@ class _Exit:
 
 def main() -> None:
     """Entry point of `simulator` and `python -m simulator`; ends the process with the contract's exit codes."""
+    signal.signal(signal.SIGTERM, _interrupt)  # before a mode has taken over, it ends the process as Ctrl-C does
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
     try:
         sys.argv[1:] = with_saved_overrides(with_pluses(sys.argv[1:]))
@@ -70,6 +84,9 @@ def main() -> None:
         _Exit.code = EXIT_MISMATCH
     except KeyboardInterrupt:
         _Exit.code = EXIT_INTERRUPTED
+    except OSError as error:  # the run's folder itself
+        _tell(_refusal(error, Path()))
+        _Exit.code = EXIT_UNREACHABLE
     finally:
         close_services()
         SweepComparison.close()
@@ -121,9 +138,9 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         _tell(error)
         return error.exit_code
     except OSError as error:
-        _tell(f"{error.filename or directory.path}: {error.strerror or error}")
         _LOG.exception("the system refused")
-        return EXIT_MISMATCH
+        _tell(_refusal(error, directory.path))
+        return EXIT_UNREACHABLE
 
 
 def _resumed(context: Context) -> Context:
@@ -142,6 +159,11 @@ def _run_or_resume(mode: ModuleType, context: Context) -> int:
         return code
     clear(context.directory)
     return int(mode.run(context))
+
+
+def _refusal(error: OSError, place: Path) -> str:
+    """What the operating system refuses, and where."""
+    return f"{error.filename or place}: {error.strerror or error}"
 
 
 def _tell(error: object) -> None:

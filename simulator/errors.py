@@ -1,7 +1,7 @@
 """Errors that a user can cause or meet; each knows its exit code and prints as one line.
 
 Exit codes (the command line's contract): 0 ok, 1 answers or audit do not match, 2 bad configuration,
-3 broker or Spark not reachable, 130 interrupted after a clean flush.
+3 broker, Spark or the machine's disk not usable, 130 interrupted after a clean flush.
 """
 
 from __future__ import annotations

@@ -9,14 +9,15 @@ from typing import Any
 Audit = dict[str, "int | None"]
 
 
-def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Mapping[str, Any]]) -> Audit:
+def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Mapping[str, Any]], foreign: int = 0) -> Audit:
     """Counts by stage, Spark's from the reports of its micro-batches.
 
     Args:
         generated: events handed to the sink.
         acked: events whose arrival the sink confirmed.
-        in_topic: records that the topic gained; None for sinks without a topic.
+        in_topic: records that the topic gained, foreign ones among them; None for sinks without a topic.
         reports: the `progress` events of the pipeline.
+        foreign: records of the topic that the run has not sent.
     """
     read = rejected = status = accepted = late = duplicates = 0
     for report in reports:
@@ -31,6 +32,7 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
         "generated": generated,
         "acked": acked,
         "in_topic": in_topic,
+        "foreign": None if in_topic is None else foreign,
         "read": read,
         "aggregated": accepted - late,
         "late_dropped": late,
@@ -40,7 +42,25 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
     }
 
 
+_WITH_FOREIGN = ("in_topic", "read")
 _PARTS = ("aggregated", "status", "late_dropped", "duplicates_removed", "rejected")
+
+
+def without_foreign(told: Audit) -> tuple[Audit, int]:
+    """The counts of a run without injected faults, less what only foreign records can have led to.
+
+    Of the run's own records none is rejected, late or a repeat.
+
+    Returns:
+        The counts, and how many foreign records the job took for events.
+    """
+    audit, left = dict(told), told["foreign"] or 0
+    ticks = max(0, left - (told["rejected"] or 0))
+    for part in ("rejected", "late_dropped", "duplicates_removed", "aggregated"):
+        theirs = min(left, audit[part] or 0)
+        audit[part] = (audit[part] or 0) - theirs
+        left -= theirs
+    return audit, ticks
 
 
 def audit_faults(audit: Audit, statuses: int) -> list[str]:
@@ -59,10 +79,13 @@ def audit_faults(audit: Audit, statuses: int) -> list[str]:
 
 def balance_faults(audit: Audit) -> list[str]:
     """The stages between which events were lost or came from nowhere, one line each."""
+    foreign = audit["foreign"] or 0
     stages = [stage for stage in ("generated", "acked", "in_topic", "read") if audit[stage] is not None]
-    steps = [(before, after) for before, after in pairwise(stages) if audit[before] != audit[after]]
+    own = {stage: (audit[stage] or 0) - (foreign if stage in _WITH_FOREIGN else 0) for stage in stages}
+    steps = [(before, after) for before, after in pairwise(stages) if own[before] != own[after]]
     faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps]
-    total = sum(audit[part] or 0 for part in _PARTS)
+    parts = (*_PARTS, "foreign") if foreign else _PARTS
+    total = sum(audit[part] or 0 for part in parts)
     if audit["read"] != total:
-        faults.append(f"read={audit['read']} but {' + '.join(_PARTS)}={total}")
-    return faults
+        faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
+    return [f"{fault} (foreign={foreign})" for fault in faults] if foreign else faults

@@ -56,7 +56,10 @@ def merge_batches(folder: Path, output_mode: str, metrics: list[str]) -> pl.Data
     files = sorted(folder.glob("batch-*.parquet"))
     columns = [*KEYS, *metrics]
     if not files:
-        return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
+        instant = pl.Datetime("us", "UTC")
+        return pl.DataFrame(
+            schema={**dict.fromkeys(columns, pl.Float64), "window_start": instant, "window_end": instant, "symbol": pl.String}
+        )
     rows = pl.concat([pl.read_parquet(file) for file in files])
     if output_mode == "update":
         rows = rows.unique(KEYS, keep="last", maintain_order=True)

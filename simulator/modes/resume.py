@@ -45,8 +45,11 @@ def check_resume(specification: Specification, directory: RunDirectory, plan_has
     if Path(str(specification.resume)).resolve() != directory.path.resolve():
         raise BadConfigError(f"{key}: hydra.run.dir={directory.path} is another folder; leave it out")
     if not directory.manifest.is_file():
-        raise BadConfigError(f"{key}: there is no {directory.manifest.name}: the run had not sent anything; start it anew")
-    if read_json(directory.manifest).get("status") == "complete":
+        raise BadConfigError(f"{key}: there is no {directory.manifest.name}: the run had not begun to send; start it anew")
+    manifest = read_json(directory.manifest)
+    if manifest.get("begin_offsets") is None:
+        raise BadConfigError(f"{key}: the run had not begun to send; start it anew")
+    if manifest.get("status") == "complete":
         raise BadConfigError(f"{key}: the run is complete; there is nothing to go on with")
     if read_plan(directory.plan).hash != plan_hash:
         raise BadConfigError(f"{key}: the configuration is not the run's, whose plan has another hash; undo what was changed")

@@ -51,11 +51,18 @@ def verdict_of(
     judgement: Judgement, results: pl.DataFrame, plan: Plan, manifest: Mapping[str, Any], *, complete: bool
 ) -> dict[str, Any]:
     """The verdict on a run's own results, with the likely causes where they differ."""
-    metrics = plan.answers.metrics
+    metrics, ticks, faults = plan.answers.metrics, judgement.foreign_ticks, judgement.faults
+    if ticks:  # windows of symbols that are not this market's are none of it
+        results = results.filter(pl.col("symbol").is_in([symbol.name for symbol in plan.market.symbols]))
     comparison = compare(judgement.windows, results, metrics)
+    if ticks and not comparison.equal:
+        faults = [
+            *faults,
+            f"foreign={judgement.audit['foreign']}: {ticks} of them are events that no job can tell from the run's own",
+        ]
     case = Case(plan, manifest["start"], manifest["counts"]["generated"], metrics, judgement.windows, results)
     found = causes_of(case, comparison)
-    content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete, causes=found)
+    content = verdict(comparison, judgement.audit, faults, judgement.injected, complete=complete, causes=found)
     return {**content, "rate": manifest["rate"], "lag_seconds": manifest["lag_seconds"]}
 
 

@@ -53,7 +53,7 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
     windows, audit = verdict["windows"], verdict["audit"]
     if audit:
-        stages = [f"{name} {count:,}" for name, count in audit.items() if count is not None]
+        stages = [f"{name} {count:,}" for name, count in audit.items() if count or (count == 0 and name != "foreign")]
         console.print("audit    " + " · ".join(stages))
     for fault in verdict["audit_faults"]:
         console.print(f"         {fault}", style="red", markup=False)

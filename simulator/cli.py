@@ -62,6 +62,7 @@ class _Exit:
 def main() -> None:
     """Entry point of `simulator` and `python -m simulator`; ends the process with the contract's exit codes."""
     signal.signal(signal.SIGTERM, _interrupt)  # before a mode has taken over, it ends the process as Ctrl-C does
+    logging.raiseExceptions = False  # a log that cannot be written (a full disk) is no reason for tracebacks on the terminal
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
     try:
         sys.argv[1:] = with_saved_overrides(with_pluses(sys.argv[1:]))

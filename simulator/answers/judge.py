@@ -96,4 +96,6 @@ def _known(told: Audit, accounts: Accounts) -> Audit:
         "rejected": Fate.REJECTED,
         "status": Fate.STATUS,
     }
-    return {**told, **{name: accounts.total(fate) for name, fate in parts.items()}}
+    # Where Spark's own count is lost, this one is still held against the topic's.
+    read = accounts.read if told["read"] is None else told["read"]
+    return {**told, "read": read, **{name: accounts.total(fate) for name, fate in parts.items()}}

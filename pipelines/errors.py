@@ -27,3 +27,7 @@ class UnreachableError(PipelineError):
     """Java, Spark or a broker cannot be started or reached, or the query failed."""
 
     exit_code = EXIT_UNREACHABLE
+
+
+class JavaEndedError(UnreachableError):
+    """The JVM was killed, or has ended without being asked to; nothing is said about the plan by that."""

@@ -26,11 +26,21 @@ class Warm:
 @final
 @dataclass(frozen=True)
 class Start:
-    """Run a plan."""
+    """Run a plan.
+
+    Attributes:
+        plan: the file.
+        directory: of the run.
+        record: a folder that gets every batch's rows, or None.
+        reports: a file that gets every batch's report, or None. With it, a run that was killed goes on without a gap in
+            them, and its last committed batch is done again.
+        options: what only the one who starts the plan knows.
+    """
 
     plan: Path
     directory: Path
     record: Path | None = None
+    reports: Path | None = None
     options: Options = field(default_factory=Options)
 
 
@@ -99,11 +109,12 @@ def _command(content: dict[str, Any]) -> Command:
     if name == "warm":
         return Warm(Path(content["plan"]))
     if name == "start":
-        record = content.get("record")
+        record, reports = content.get("record"), content.get("reports")
         return Start(
             plan=Path(content["plan"]),
             directory=Path(content["directory"]).absolute(),
             record=None if record is None else Path(record).absolute(),
+            reports=None if reports is None else Path(reports).absolute(),
             options=Options(
                 source=content.get("source_options") or {},
                 output=content.get("output_options") or {},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, final
 
+from pipelines.checkpoint import RECOVERED
 from pipelines.stream import Stream, StreamPlan
 
 if TYPE_CHECKING:
@@ -44,8 +45,12 @@ class Rejected:
             self._stream.read()
         elif any(self._tells_of_some(report) for report in reports):
             if self._plan.source.path is None:
-                # Where the main query began, as Spark noted it: "latest" would mean another place by now.
-                shutil.copytree(self._main_checkpoint / "sources", self._checkpoint / "sources")
+                # Where the main query began, as Spark noted it: "latest" would mean another place by now. Whole or not at
+                # all: a checkpoint that is there is gone on with after a kill.
+                part = self._checkpoint.with_name(f".{CHECKPOINT}.part")
+                shutil.rmtree(part, ignore_errors=True)
+                shutil.copytree(self._main_checkpoint / "sources", part / "sources")
+                part.replace(self._checkpoint)
             self._start()
 
     def failure(self) -> str | None:
@@ -67,6 +72,8 @@ class Rejected:
             self._stream.stop()
 
     def _tells_of_some(self, report: Report) -> bool:
+        if report.get(RECOVERED):  # nobody knows; a query in vain does no harm
+            return True
         watch = self._plan.dead_letters.observe
         counts = report["observed"].get(watch.name, {})
         return any(counts.get(metric) for metric in watch.metrics)

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from pipelines.checkpoint import CHECKPOINT
 from pipelines.errors import UnreachableError
 from pipelines.failures import condense
 from pipelines.outputs import open_output
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from pipelines.plan import Plan
     from pipelines.progress import Report
 
-CHECKPOINT = "checkpoint"
-
 _log = logging.getLogger(__name__)
 
 
@@ -38,11 +37,13 @@ class Binding:
         directory: of the run: checkpoints, and whatever paths the plan has.
         record: a folder that gets every batch's rows as Parquet, or None.
         show: takes the text of each batch that is printed. Called from another thread.
+        earlier: the reports of batches that were done before, by a process that has ended.
     """
 
     directory: Path
     record: Path | None
     show: Callable[[str], None]
+    earlier: tuple[Report, ...] = ()
 
 
 @final
@@ -69,6 +70,7 @@ class Run:
             try:
                 letters = open_output(plan.dead_letters.output, self._directory, binding.show)
                 self._rejected = Rejected(self._spark, plan, letters, self._directory / CHECKPOINT)
+                self._rejected.follow(list(binding.earlier))
             except BaseException:
                 self._main.stop()
                 raise

@@ -7,12 +7,16 @@ import queue
 import time
 from typing import TYPE_CHECKING, final
 
-from pipelines.errors import EXIT_UNREACHABLE, BadPlanError, PipelineError, UnreachableError
+from pipelines.checkpoint import CHECKPOINT
+from pipelines.errors import BadPlanError, JavaEndedError, PipelineError, UnreachableError
 from pipelines.failures import condense
+from pipelines.identity import claim_checkpoint
+from pipelines.journal import Journal
 from pipelines.protocol import Channel, Command, DrainTo, Exit, Invalid, Start, Stop, Warm
 from pipelines.reading import read_plan
 
 if TYPE_CHECKING:
+    from pipelines.progress import Report
     from pipelines.runner import Run
     from pipelines.session import Sessions
 
@@ -32,6 +36,7 @@ class Server:
         self._commands = commands
         self._sessions: Sessions | None = None
         self._run: Run | None = None
+        self._journal: Journal | None = None
         self._listening = self._draining = False
         self._count = 0
         self._deadline = 0.0
@@ -47,10 +52,10 @@ class Server:
                     self._obey(command)
                 self._advance()
             except PipelineError as error:
-                self._give_up(str(error), error.exit_code)
+                self._give_up(error)
             except Exception as error:  # noqa: BLE001  # whatever it was, the user gets one line and the log the rest
                 _log.exception("unexpected failure")
-                self._give_up(condense(error), EXIT_UNREACHABLE)
+                self._give_up(UnreachableError(condense(error)))
         self._end_run()
         if self._sessions is not None:
             self._sessions.stop()
@@ -82,12 +87,18 @@ class Server:
         if self._run is not None:
             raise BadPlanError("a plan is running already")
         plan = read_plan(command.plan).with_options(command.options)
+        command.directory.mkdir(parents=True, exist_ok=True)
+        checkpoint = command.directory / CHECKPOINT
+        claim_checkpoint(plan, checkpoint)
         spark = self._spark_sessions().get(plan.spark)
         from pipelines.runner import Binding, Run  # noqa: PLC0415  # needs pyspark, which a bad plan must not wait for
 
-        command.directory.mkdir(parents=True, exist_ok=True)
-        binding = Binding(command.directory, command.record, lambda text: self._channel.send("table", text=text))
         self._count, self._listening, self._draining = 0, False, False
+        self._journal = None if command.reports is None else Journal(command.reports, checkpoint)
+        earlier = [] if self._journal is None else self._journal.resume()
+        for report in earlier:
+            self._pass_on(report)
+        binding = Binding(command.directory, command.record, lambda text: self._channel.send("table", text=text), tuple(earlier))
         self._deadline = time.monotonic() + _LISTEN_SECONDS
         self._run = Run(spark, plan, binding)
 
@@ -117,8 +128,13 @@ class Server:
     def _pass_on_reports(self) -> None:
         if self._run is not None:
             for report in self._run.reports():
-                self._channel.send("progress", **report)
-                self._count += 1
+                if self._journal is not None:
+                    self._journal.append(report)
+                self._pass_on(report)
+
+    def _pass_on(self, report: Report) -> None:
+        self._channel.send("progress", **report)
+        self._count += 1
 
     def _finish(self, event: str) -> None:
         if self._run is not None:
@@ -128,9 +144,12 @@ class Server:
         self._channel.send(event, progress_count=self._count)
         self._count = 0
 
-    def _give_up(self, message: str, exit_code: int) -> None:
+    def _give_up(self, error: PipelineError) -> None:
+        # Asked first: whatever is called of a JVM that has ended fails, in many ways.
+        is_lost = self._sessions is not None and isinstance(error, UnreachableError) and self._sessions.has_lost_java()
+        ended = is_lost or isinstance(error, JavaEndedError)
         self._end_run()
-        self._channel.send("error", message=message, exit_code=exit_code)
+        self._channel.send("error", message=str(error), exit_code=error.exit_code, java_ended=ended)
 
     def _end_run(self) -> None:
         run, self._run = self._run, None

@@ -10,12 +10,12 @@ import signal
 import subprocess
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
-from pyspark import SparkConf, SparkContext
+from pyspark import SparkConf, SparkContext, java_gateway
 from pyspark.sql import SparkSession
 
-from pipelines.errors import UnreachableError
+from pipelines.errors import JavaEndedError, UnreachableError
 from pipelines.failures import condense
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _DEFAULT_IVY = "~/.ivy2.5.2"
 # What a plan for one machine says of it.
 _ONE_MACHINE = ("spark.driver.host", "spark.driver.bindAddress", "spark.sql.streaming.checkpointFileManagerClass")
 _JAVA_END_SECONDS = 5.0
+_JAVA_DIES_SECONDS = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +66,17 @@ class Sessions:
         self.stop()
         self._spark, self._properties = _start(wanted), wanted
         return self._spark
+
+    def has_lost_java(self) -> bool:
+        """Whether the JVM of the session has ended without being asked to; waits a little for one that is about to."""
+        gateway = SparkContext._gateway  # noqa: SLF001  # see `_end_java`
+        if self._spark is None or gateway is None or is_submitted() or _is_alive(self._spark):
+            return False
+        try:
+            gateway.proc.wait(_JAVA_END_SECONDS)
+        except subprocess.TimeoutExpired:  # Spark was stopped in a JVM that lives on
+            return False
+        return True
 
     def stop(self) -> None:
         """End the session and its JVM, if there is one."""
@@ -108,13 +120,17 @@ def _start(properties: dict[str, str]) -> SparkSession:
     for key, value in properties.items():
         builder = builder.config(key, value)
     on_interrupt = signal.getsignal(signal.SIGINT)
+    started: list[subprocess.Popen[bytes]] = []
     try:
-        with _ivy_lock(properties) if _PACKAGES in properties else nullcontext():
+        with _ivy_lock(properties) if _PACKAGES in properties else nullcontext(), _noting_java(started):
             spark = builder.getOrCreate()
         spark.sparkContext.setLogLevel("WARN")
     except Exception as error:  # noqa: BLE001  # whatever it was, the user gets one line and the log the rest
         _log.exception("Spark did not start")
+        was_killed = any(_ended_by_signal(java) for java in started)
         _end_java()
+        if was_killed:
+            raise JavaEndedError("Java was killed while Spark started") from None
         packages = f" (are {properties[_PACKAGES]} within reach?)" if _PACKAGES in properties else ""
         raise UnreachableError(f"Spark did not start{packages}: {condense(error)}") from None
     finally:
@@ -122,6 +138,31 @@ def _start(properties: dict[str, str]) -> SparkSession:
         builder._options.clear()  # noqa: SLF001  # there is no public way
         signal.signal(signal.SIGINT, on_interrupt)
     return spark
+
+
+@contextmanager
+def _noting_java(started: list[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Note the process of Java that PySpark starts: where it ends before it has answered, PySpark does not say how."""
+    names = vars(java_gateway)
+    popen = names["Popen"]
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  # as Popen has them
+        process: subprocess.Popen[bytes] = popen(*arguments, **options)
+        started.append(process)
+        return process
+
+    names["Popen"] = start
+    try:
+        yield
+    finally:
+        names["Popen"] = popen
+
+
+def _ended_by_signal(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has; one that is about to end is waited for a moment, as its sockets are closed before it is gone."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_JAVA_DIES_SECONDS)
+    return process.returncode is not None and process.returncode < 0
 
 
 def _check_java() -> None:

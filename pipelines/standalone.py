@@ -9,8 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO, final
 
+from pipelines.checkpoint import CHECKPOINT
 from pipelines.errors import EXIT_OK, EXIT_SIGNAL, EXIT_UNREACHABLE, BadPlanError, PipelineError
 from pipelines.failures import condense
+from pipelines.identity import claim_checkpoint
 from pipelines.plan import Options
 from pipelines.reading import read_plan
 from pipelines.stdio import take_stderr, take_stdout
@@ -107,6 +109,7 @@ def _adapt(plan: Plan, job: Job) -> Plan:
 
 
 def _run(plan: Plan, directory: Path, stdout: TextIO, interrupts: _Interrupts) -> int:
+    claim_checkpoint(plan, directory / CHECKPOINT)
     from pipelines.session import Sessions  # noqa: PLC0415  # needs pyspark, which a bad plan must not wait for
 
     sessions = Sessions()

@@ -344,6 +344,7 @@ class Spark(Parameters):
     max_offsets_per_trigger: Annotated[int, Field(ge=1)] | None
     ui: bool
     timeout: Seconds
+    restarts: Annotated[int, Field(ge=0, le=1000)]
     conf: SparkProperties
 
 

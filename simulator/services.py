@@ -14,6 +14,7 @@ from simulator.rundir import RunDirectory
 
 if TYPE_CHECKING:
     from simulator.schema import EmbeddedBroker as Settings
+    from simulator.schema import Spark as SparkSettings
 
 
 class Services(ABC):
@@ -21,9 +22,9 @@ class Services(ABC):
 
     @abstractmethod
     def pipeline(
-        self, directory: RunDirectory, timeout: float, on_table: Callable[[str], None]
+        self, directory: RunDirectory, settings: SparkSettings, on_table: Callable[[str], None]
     ) -> AbstractContextManager[Pipeline]:
-        """A Spark child; arguments as `Pipeline` has them, its log is the run's."""
+        """A Spark child by the section `spark` of the configuration; `on_table` as `Pipeline` has it."""
 
     @abstractmethod
     def broker(self, directory: RunDirectory, settings: Settings) -> AbstractContextManager[EmbeddedBroker]:
@@ -39,10 +40,10 @@ class OwnServices(Services):
     """Started for the run, in its folder, and ended with the block."""
 
     def pipeline(
-        self, directory: RunDirectory, timeout: float, on_table: Callable[[str], None]
+        self, directory: RunDirectory, settings: SparkSettings, on_table: Callable[[str], None]
     ) -> AbstractContextManager[Pipeline]:
         """A new Spark child."""
-        return Pipeline(directory.spark_log, timeout, on_table)
+        return Pipeline(directory.spark_log, settings.timeout, on_table, settings.restarts)
 
     def broker(self, directory: RunDirectory, settings: Settings) -> AbstractContextManager[EmbeddedBroker]:
         """A new broker."""
@@ -70,13 +71,14 @@ class WarmServices(Services):
         self._settings: Settings | None = None
 
     @contextmanager
-    def pipeline(self, directory: RunDirectory, timeout: float, on_table: Callable[[str], None]) -> Iterator[Pipeline]:  # noqa: ARG002  # the log is the services' own
+    def pipeline(self, directory: RunDirectory, settings: SparkSettings, on_table: Callable[[str], None]) -> Iterator[Pipeline]:  # noqa: ARG002  # the log is the services' own
         """The Spark child of the run before, or a new one."""
-        if self._pipeline is None or timeout != self._timeout:
+        if self._pipeline is None or settings.timeout != self._timeout:
             self._end_pipeline()
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._pipeline, self._timeout = Pipeline(self._folder / "spark.log", timeout, on_table), timeout
-        self._pipeline.on_table = on_table
+            self._pipeline = Pipeline(self._folder / "spark.log", settings.timeout, on_table)
+            self._timeout = settings.timeout
+        self._pipeline.on_table, self._pipeline.restarts = on_table, settings.restarts
         try:
             yield self._pipeline
         except BaseException:

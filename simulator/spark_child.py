@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import IO, Any, final
 
 from simulator.child import start_child
-from simulator.errors import EXIT_BAD_CONFIG, BadConfigError, UnreachableError
+from simulator.errors import EXIT_BAD_CONFIG, EXIT_UNREACHABLE, BadConfigError, UnreachableError
 from simulator.java import find_java_home
 
 Event = dict[str, Any]
+
+_END_SECONDS = 5.0
+# A shell's exit codes of what a signal has ended begin after this.
+_SIGNALLED = 128
+
+
+class SparkDiedError(UnreachableError):
+    """The child or its JVM was killed, or ended without a word: another one may do better. Nothing that it has reported."""
 
 
 @final
@@ -33,7 +41,7 @@ class SparkChild:
 
     def __init__(self, arguments: list[str], log: Path, timeout: float, environment: Mapping[str, str] | None = None) -> None:
         self._log_path = log
-        self._log = log.open("wb")
+        self._log = log.open("ab")  # after what a child before this one has said
         self._timeout = timeout
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._child = start_child(
@@ -49,13 +57,13 @@ class SparkChild:
         """Give a command.
 
         Raises:
-            UnreachableError: the child is gone.
+            SparkDiedError: the child is gone.
         """
         try:
             assert self._child.stdin is not None  # noqa: S101  # asked for with PIPE
             self._child.stdin.write(json.dumps(command) + "\n")
         except (OSError, ValueError):
-            raise UnreachableError(self._ended()) from None
+            raise SparkDiedError(self._ended()) from None
 
     def take(self, seconds: float | None) -> Event | None:
         """The next thing that the child says, within some time; None: nothing. Without a time, waits for it.
@@ -63,14 +71,14 @@ class SparkChild:
         Raises:
             BadConfigError: it says that something of the configuration is wrong.
             UnreachableError: it says that something failed, or has ended by itself.
+            SparkDiedError: it or its JVM was killed.
         """
         try:
             event = self._events.get(timeout=seconds)
         except queue.Empty:
             return None
         if event["event"] == "error":
-            kind = BadConfigError if event["exit_code"] == EXIT_BAD_CONFIG else UnreachableError
-            raise kind(" ".join(event["message"].split()))
+            raise _kind(event)(" ".join(event["message"].split()))
         return event
 
     def silent(self, awaited: str) -> UnreachableError:
@@ -92,7 +100,17 @@ class SparkChild:
     def _read(self, lines: IO[str] | None) -> None:
         for line in lines or ():
             self._events.put(json.loads(line))
-        self._events.put({"event": "error", "message": self._ended(), "exit_code": 3})
+        try:
+            was_killed = not 0 <= self._child.wait(_END_SECONDS) < _SIGNALLED
+        except subprocess.TimeoutExpired:
+            was_killed = False
+        self._events.put({"event": "error", "message": self._ended(), "exit_code": EXIT_UNREACHABLE, "died": was_killed})
 
     def _ended(self) -> str:
         return f"Spark ended by itself; see {self._log_path}"
+
+
+def _kind(error: Event) -> type[BadConfigError | UnreachableError]:
+    if error.get("died") or error.get("java_ended"):
+        return SparkDiedError
+    return BadConfigError if error["exit_code"] == EXIT_BAD_CONFIG else UnreachableError

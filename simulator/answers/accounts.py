@@ -7,6 +7,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.answers.audit import is_recovered
 from simulator.answers.foreign import Foreign
 from simulator.answers.microbatches import UNREAD, MicroBatches
 from simulator.answers.reader import Fate, Reading
@@ -43,6 +44,11 @@ class Accounts:
         if not self._plan.answers.deduplicate:
             self._note_late_groups(reading, batch, trades)
 
+    @property
+    def read(self) -> int:
+        """Records in all batches."""
+        return sum(map(self.total, Fate))
+
     def total(self, fate: Fate) -> int:
         """Records of a fate in all batches."""
         return int(self._counts[fate].sum())
@@ -57,15 +63,16 @@ class Accounts:
         expected, others = self._expected_reports(), foreign.by_batch(self._log).tolist()
         ticks = 0
         for number, (report, counts) in enumerate(zip(self._log.reports, expected, strict=True)):
-            told = _told(report)
+            # Of a recovered report only the watermark is known: the checkpoint has it.
+            told = {} if is_recovered(report) else _told(report)
             told["watermark"], counts["watermark"] = int(self._log.watermarks[number]), self._watermark_before(number)
-            ticks += max(0, others[number] - max(0, told["rejected"] - counts["rejected"]))
+            ticks += max(0, others[number] - max(0, told.get("rejected", 0) - counts["rejected"]))
             counts["read"] += others[number]
             counts["rejected"] += others[number]
             found += [
                 f"micro-batch {report['batch_id']}: {name}={told[name]}, but the records give {count}"
                 for name, count in counts.items()
-                if told[name] != count and (name == "read" or not ticks)
+                if name in told and told[name] != count and (name == "read" or not ticks)
             ]
         return found
 

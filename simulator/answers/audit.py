@@ -8,6 +8,14 @@ from typing import Any
 
 Audit = dict[str, "int | None"]
 
+_WITH_FOREIGN = ("in_topic", "read")
+_PARTS = ("aggregated", "status", "late_dropped", "duplicates_removed", "rejected")
+
+
+def is_recovered(report: Mapping[str, Any]) -> bool:
+    """Whether a report was lost with the Spark that made it, and put together again from the checkpoint: without counts."""
+    return bool(report.get("recovered"))
+
 
 def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Mapping[str, Any]], foreign: int = 0) -> Audit:
     """Counts by stage, Spark's from the reports of its micro-batches.
@@ -16,9 +24,13 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
         generated: events handed to the sink.
         acked: events whose arrival the sink confirmed.
         in_topic: records that the topic gained, foreign ones among them; None for sinks without a topic.
-        reports: the `progress` events of the pipeline.
+        reports: the `progress` events of the pipeline. Where one of them is only recovered, Spark's counts are None.
         foreign: records of the topic that the run has not sent.
     """
+    reports = list(reports)
+    if any(map(is_recovered, reports)):
+        told = {"generated": generated, "acked": acked, "in_topic": in_topic, "foreign": None if in_topic is None else foreign}
+        return {**told, **dict.fromkeys(("read", *_PARTS))}
     read = rejected = status = accepted = late = duplicates = 0
     for report in reports:
         parsed = report["observed"].get("parsed") or {}
@@ -42,10 +54,6 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
     }
 
 
-_WITH_FOREIGN = ("in_topic", "read")
-_PARTS = ("aggregated", "status", "late_dropped", "duplicates_removed", "rejected")
-
-
 def without_foreign(told: Audit) -> tuple[Audit, int]:
     """The counts of a run without injected faults, less what only foreign records can have led to.
 
@@ -54,6 +62,8 @@ def without_foreign(told: Audit) -> tuple[Audit, int]:
     Returns:
         The counts, and how many foreign records the job took for events.
     """
+    if told["read"] is None:
+        return told, 0
     audit, left = dict(told), told["foreign"] or 0
     ticks = max(0, left - (told["rejected"] or 0))
     for part in ("rejected", "late_dropped", "duplicates_removed", "aggregated"):
@@ -71,7 +81,7 @@ def audit_faults(audit: Audit, statuses: int) -> list[str]:
         statuses: how many events the market gives that are no trades.
     """
     faults = balance_faults(audit)
-    if audit["status"] != statuses:
+    if audit["status"] is not None and audit["status"] != statuses:
         faults.append(f"status={audit['status']} but the market gives {statuses}")
     lost = [f"{part}={audit[part]}" for part in _PARTS[2:] if audit[part]]
     return faults + [f"{count}: nothing was injected, so it must be 0" for count in lost]
@@ -86,6 +96,6 @@ def balance_faults(audit: Audit) -> list[str]:
     faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps]
     parts = (*_PARTS, "foreign") if foreign else _PARTS
     total = sum(audit[part] or 0 for part in parts)
-    if audit["read"] != total:
+    if audit["read"] is not None and audit["read"] != total:
         faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
     return [f"{fault} (foreign={foreign})" for fault in faults] if foreign else faults

@@ -85,7 +85,8 @@ def _with_faults(plan: Plan, directory: RunDirectory, answers: ReplayedAnswers, 
     audit = _known(told, answers.accounts)
     kinds = answers.ledger["kind"].value_counts().sort("kind")
     tables = {"ledger": answers.ledger, "every": answers.every, "deduplicated": answers.deduplicated}
-    ticks = max(0, len(foreign) - max(0, (told["rejected"] or 0) - (audit["rejected"] or 0)))
+    rejected = told["rejected"]
+    ticks = 0 if rejected is None else max(0, len(foreign) - max(0, rejected - (audit["rejected"] or 0)))
     faults = balance_faults(audit) + answers.accounts.faults(foreign)
     letters = plan.aggregation.dead_letters.output if plan.aggregation else None
     if letters is not None and letters.path is not None:
@@ -102,4 +103,6 @@ def _known(told: Audit, accounts: Accounts) -> Audit:
         "rejected": Fate.REJECTED,
         "status": Fate.STATUS,
     }
-    return {**told, **{name: accounts.total(fate) for name, fate in parts.items()}}
+    # Where Spark's own count is lost, this one is still held against the topic's.
+    read = accounts.read + (told["foreign"] or 0) if told["read"] is None else told["read"]
+    return {**told, "read": read, **{name: accounts.total(fate) for name, fate in parts.items()}}

@@ -75,6 +75,23 @@ def check_folder_is_free(context: Context) -> None:
         raise BadConfigError(f"hydra.run.dir={run}: {events} holds events of another run; take another folder or remove it")
 
 
+def check_run_is_new(context: Context) -> None:
+    """Refuse a run folder with the manifest or checkpoint of an earlier run: Spark would go on from where that one ended.
+
+    Asked before anything of that run is written over; a run that is resumed is that one.
+
+    Raises:
+        BadConfigError: the folder holds an earlier run.
+    """
+    directory = context.directory
+    found = [path.name for path in (directory.manifest, directory.checkpoint) if path.exists()]
+    if found and not context.is_resumed:
+        raise BadConfigError(
+            f"hydra.run.dir={_from_here(directory.path)}: holds an earlier run ({', '.join(found)});"
+            " take another folder or remove it"
+        )
+
+
 def _from_here(path: Path) -> Path:
     """A path as a user would write it: relative to the working directory where it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

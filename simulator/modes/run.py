@@ -18,7 +18,8 @@ from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
 from simulator.modes.aggregate import prepare_output
 from simulator.modes.context import Context
 from simulator.modes.manifest import manifest_kept
-from simulator.modes.produce import check_folder_is_free, prepare_topic, produce
+from simulator.modes.produce import check_folder_is_free, check_run_is_new, prepare_topic, produce
+from simulator.modes.resume import earlier_part
 from simulator.modes.verify import verdict_of
 from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
@@ -43,6 +44,7 @@ class _Source:
 def run(context: Context) -> int:
     """Run all, verify, report."""
     check_folder_is_free(context)
+    check_run_is_new(context)
     plan = context.compile()
     with stop_on_signals() as stop, manifest_kept(context, plan), watching(context, plan) as figures:
         outcome, in_topic = _stream(context, plan, stop, figures)
@@ -69,11 +71,11 @@ def _stream(context: Context, plan: Plan, stop: StopRequest, figures: Figures) -
     directory = context.directory
     with ExitStack() as stack:
         figures.enter("starting Spark and the broker")
-        timeout = context.specification.spark.timeout
-        pipeline = stack.enter_context(context.services.pipeline(directory, timeout, show_table))
+        pipeline = stack.enter_context(context.services.pipeline(directory, context.specification.spark, show_table))
         pipeline.warm(directory.plan)
         source = _open_source(context, plan, stack)
-        pipeline.start(directory.plan, directory.path, directory.batches, _options(plan, source), figures.reported)
+        options = _options(plan, source)
+        pipeline.start(directory.plan, directory.path, directory.batches, options, figures.reported, directory.microbatches)
 
         def report(progress: Progress) -> None:
             figures.produced(progress)
@@ -119,6 +121,8 @@ def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
     if plan.sink.kind != "kafka":
         return _Source(broker, servers)
     prepare_topic(plan, servers)
+    if context.is_resumed:
+        return _Source(broker, servers, earlier_part(plan, context.directory, servers).begin_offsets)
     return _Source(broker, servers, end_offsets(servers, plan.sink.topic or ""))
 
 

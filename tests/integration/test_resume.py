@@ -31,7 +31,7 @@ def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
 
 def finish(folder: Path, *overrides: str, code: int = 0) -> str:
     process = start(folder, *overrides)
-    said, errors = process.communicate(timeout=120)
+    said, errors = process.communicate(timeout=240)
     assert process.returncode == code, said + errors
     return errors
 
@@ -160,11 +160,11 @@ def test_a_topic_that_was_made_anew_is_refused(tmp_path: Path, broker: EmbeddedB
 
 @pytest.mark.parametrize("further", [[], [FAULTS]])
 def test_a_whole_run_that_was_killed_goes_on_with_its_own_broker_and_spark(further: list[str], tmp_path: Path) -> None:
-    words = ["rate=2000", "duration=15", "hydra.run.dir=run", "reproducer.attempts=0", *further]
+    words = ["rate=2000", "duration=20", "hydra.run.dir=run", "reproducer.attempts=0", *further]
     process = start(tmp_path, *words)
     batches = tmp_path / "run" / "microbatches.ndjson"
-    deadline = time.monotonic() + 90
-    while not batches.exists() or len(batches.read_text(encoding="utf-8").splitlines()) < 4:
+    deadline = time.monotonic() + 150
+    while not batches.exists() or len(batches.read_text(encoding="utf-8").splitlines()) < 2:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.1)

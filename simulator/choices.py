@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from simulator.diagnosis import show, suggestion
 from simulator.errors import BadConfigError
@@ -30,6 +32,43 @@ def groups_of(conf: str) -> dict[str, list[str]]:
     return {name: options for name, options in found.items() if options}
 
 
+def parse(word: str) -> Override | str:
+    """An override, or what is wrong with a word that is none."""
+    try:
+        override = OverridesParser.create().parse_overrides([word])[0]
+    except HydraException:
+        what = "the value cannot be read; are its brackets and quotes closed?" if "=" in word else "is no override KEY=VALUE"
+        return f"{show(word) or repr(word)}: {what}"
+    except (ValueError, RecursionError):  # integers of thousands of digits, thousands of brackets
+        return f"{show(word)}: the value cannot be read; it is too long or nested too deeply"
+    # `=5` is read as an override of nothing.
+    return override if override.key_or_group else f"{show(word)}: names no key"
+
+
+def check_words(arguments: list[str]) -> None:
+    """Refuse words that would end in a traceback of Hydra's; those that it refuses are left to it.
+
+    Raises:
+        BadConfigError: there are such words.
+    """
+    read = [parse(word) for word in arguments if not word.startswith("-")]
+    faults = [fault for fault in read if isinstance(fault, str)]
+    if faults:
+        raise BadConfigError(faults)
+
+
+def interpolation_fault(config: DictConfig, error: OmegaConfBaseException) -> str:
+    """What is wrong with a value such as `${rate}`, which leads nowhere."""
+    key = str(error.full_key or "")
+    node: Any = config
+    for part in key.split(".")[:-1]:
+        node = node._get_node(part) if OmegaConf.is_dict(node) else None  # noqa: SLF001  # not resolved, as a user wrote it
+    last = node._get_node(key.rpartition(".")[2]) if OmegaConf.is_dict(node) else None  # noqa: SLF001  # as above
+    value = None if last is None else last._value()  # noqa: SLF001  # as above
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"{key}{'' if value is None else f'={show(value)}'}: {reason[:1].lower()}{reason[1:]}"
+
+
 def check_choices(arguments: list[str], conf: str) -> None:
     """Refuse what Hydra takes without a word, or stumbles over: an option named twice, and none at all.
 
@@ -39,11 +78,8 @@ def check_choices(arguments: list[str], conf: str) -> None:
     groups = groups_of(conf)
     for word in arguments:
         group = word.lstrip("+").partition("=")[0].partition("@")[0]
-        try:
-            override = OverridesParser.create().parse_overrides([word])[0] if group in groups else None
-        except HydraException:  # which Hydra will tell
-            continue
-        fault = None if override is None else option_fault(override, groups[group])
+        override = parse(word) if group in groups else ""  # of a text Hydra will tell
+        fault = None if isinstance(override, str) else option_fault(override, groups[group])
         if fault is not None:
             raise BadConfigError(fault)
 
@@ -51,7 +87,7 @@ def check_choices(arguments: list[str], conf: str) -> None:
 def option_fault(override: Override, options: list[str]) -> str | None:
     """What is wrong with the options that are chosen of a group."""
     group = override.key_or_group
-    if override.is_delete():
+    if override.is_delete() or isinstance(override.value(), Glob):
         return None
     for value in values_of(override):
         chosen = [show(name) for name in (value if isinstance(value, list) else [value])]
@@ -69,6 +105,8 @@ def values_of(override: Override) -> list[Any]:
     """The value; of a sweep all of them."""
     if not override.is_sweep_override():
         return [override.value()]
+    if isinstance(override.value(), Glob):
+        return [(override.input_line or "").partition("=")[2]]  # only Hydra knows which options it stands for
     items = [f"{override.key_or_group}={item}" for item in override.sweep_string_iterator()]
     return [single.value() for single in OverridesParser.create().parse_overrides(items)]
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from simulator.errors import BadConfigError
 
+RUN_NAMES = frozenset({"batches", "broker", "checkpoint", "checkpoint-dead-letters", "services", "states"})
+"""Folders of every run, beside which those of the configuration are made."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ LISTS = ("faults", "scenario")
 _ADDED = ("scenario", "sweep")
 # Of these keys Hydra knows no names beforehand, and would have each new one added with a plus.
 _OPEN = "verify.metrics"
+_REFERENCE = re.compile(r"\$\{([a-z_.]+)\}")
 
 
 def with_pluses(arguments: list[str]) -> list[str]:
@@ -58,15 +60,23 @@ def check_words(arguments: list[str]) -> None:
 
 
 def interpolation_fault(config: DictConfig, error: OmegaConfBaseException) -> str:
-    """What is wrong with a value such as `${rate}`, which leads nowhere."""
-    key = str(error.full_key or "")
-    node: Any = config
-    for part in key.split(".")[:-1]:
-        node = node._get_node(part) if OmegaConf.is_dict(node) else None  # noqa: SLF001  # not resolved, as a user wrote it
-    last = node._get_node(key.rpartition(".")[2]) if OmegaConf.is_dict(node) else None  # noqa: SLF001  # as above
-    value = None if last is None else last._value()  # noqa: SLF001  # as above
+    """What is wrong with a value such as `${rate}` that leads nowhere, told of the key where it ends."""
+    key, seen = str(error.full_key or ""), set[str]()
+    value = _as_written(config, key)
+    while key not in seen and (further := _REFERENCE.fullmatch(str(value))) and _as_written(config, further[1]) is not None:
+        seen.add(key)
+        key = further[1]
+        value = _as_written(config, key)
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"{key}{'' if value is None else f'={show(value)}'}: {reason[:1].lower()}{reason[1:]}"
+    return f"{key}{'' if value is None else f'={show(value)}'}: {reason}"
+
+
+def _as_written(config: DictConfig, key: str) -> object:
+    """A value before it is resolved; None where there is none."""
+    node: Any = config
+    for part in key.split("."):
+        node = node._get_node(part) if OmegaConf.is_dict(node) else None  # noqa: SLF001  # the public way would resolve it
+    return None if node is None else node._value()  # noqa: SLF001  # as above
 
 
 def check_choices(arguments: list[str], conf: str) -> None:

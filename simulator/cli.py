@@ -175,7 +175,7 @@ def _run_or_resume(mode: ModuleType, context: Context) -> int:
 
 def _tell(error: object) -> None:
     """One line per fault on stderr; inside a job Hydra's log has it too."""
-    if _LOG.hasHandlers():  # before a job there is no log, and Python's last resort is stderr once more
+    if _Exit.has_begun:  # before a job there is no log but stderr
         _LOG.error("%s", error)
     for line in str(error).splitlines():
         sys.stderr.write(f"error: {printable(line)}\n")

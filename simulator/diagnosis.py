@@ -107,7 +107,7 @@ def _absent_faults(errors: Sequence[Any]) -> dict[str, object]:
 
 
 def _is_missing_key_of_fault(item: Any) -> bool:  # noqa: ANN401  # pydantic's ErrorDetails
-    return item["type"] == "missing" and item["loc"][0] == "faults" and len(item["loc"]) == 3  # noqa: PLR2004  # section, fault, key
+    return item["type"] == "missing" and item["loc"][:1] == ("faults",) and len(item["loc"]) == 3  # noqa: PLR2004  # section, fault, key
 
 
 def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
@@ -133,8 +133,8 @@ def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[lis
     path: list[str] = []
     known: list[type[BaseModel]] = [model]
     owners = known
-    for part in location:
-        if part == _KEY or (part in FORMS and known == []):
+    for place, part in enumerate(location):
+        if (part == _KEY and 0 < place == len(location) - 1) or (part in FORMS and known == []):
             continue
         tagged = [kind for kind in known if _tag(kind) == part]
         if tagged and len(known) > 1:

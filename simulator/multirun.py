@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK, BadConfigError
 from simulator.rundir import RunDirectory
@@ -72,8 +74,12 @@ def with_saved_overrides(arguments: list[str]) -> list[str]:
     saved = folder / _SAVED
     if not saved.is_file():
         raise BadConfigError(f"resume={folder}: must be the directory of a multirun; there is no {_SAVED}")
-    content: Any = OmegaConf.load(saved)
-    words = [*content.hydra.overrides.hydra, *content.hydra.overrides.task]
+    try:
+        content: Any = OmegaConf.load(saved)
+        words = [*content.hydra.overrides.hydra, *content.hydra.overrides.task]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, YAMLError, OmegaConfBaseException) as error:
+        reason = " ".join(str(error).split())
+        raise BadConfigError(f"resume={folder}: {_SAVED} is not as a multirun writes it ({reason})") from None
     again = [str(word) for word in words if not str(word).startswith(_NOT_AGAIN)]
     return [*arguments, *again, f"hydra.sweep.dir={folder}"]
 
@@ -88,8 +94,8 @@ def finished(directory: RunDirectory, plan_hash: str) -> int | None:
     noted = directory.path / _KEPT / "exit_code"
     if not noted.is_file() or not directory.plan.is_file() or read_plan(directory.plan).hash != plan_hash:
         return None
-    code = int(noted.read_text(encoding="utf-8"))
-    return code if code in {EXIT_OK, EXIT_MISMATCH} else None
+    said = noted.read_bytes().strip()
+    return next((code for code in (EXIT_OK, EXIT_MISMATCH) if said == b"%d" % code), None)
 
 
 def clear(directory: RunDirectory) -> None:

@@ -27,12 +27,15 @@ _DEFAULTS = {
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
     # Microseconds that say they are UTC, in place of an old format of nanoseconds that does not.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Hadoop gives files its own permissions, whatever this process's mask is: what a run writes is for its user alone.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
 }
 _PACKAGES, _IVY, _MASTER, _NAME = "spark.jars.packages", "spark.jars.ivy", "spark.master", "spark.app.name"
 _DEFAULT_IVY = "~/.ivy2.5.2"
 # What a plan for one machine says of it.
 _ONE_MACHINE = ("spark.driver.host", "spark.driver.bindAddress", "spark.sql.streaming.checkpointFileManagerClass")
 _JAVA_END_SECONDS = 5.0
+_PAGE_ADDRESS, _LOOPBACK = "SPARK_LOCAL_IP", "127.0.0.1"
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +107,7 @@ def _effective(properties: dict[str, str]) -> dict[str, str]:
 
 def _start(properties: dict[str, str]) -> SparkSession:
     _check_java()
+    _bind_page(properties)
     builder = SparkSession.builder
     for key, value in properties.items():
         builder = builder.config(key, value)
@@ -122,6 +126,15 @@ def _start(properties: dict[str, str]) -> SparkSession:
         builder._options.clear()  # noqa: SLF001  # there is no public way
         signal.signal(signal.SIGINT, on_interrupt)
     return spark
+
+
+def _bind_page(properties: Mapping[str, str]) -> None:
+    """Spark's web page listens where this variable says, and nowhere else can it be told to keep to the loopback."""
+    address = properties.get("spark.driver.bindAddress")
+    if os.environ.get(_PAGE_ADDRESS) == _LOOPBACK:
+        del os.environ[_PAGE_ADDRESS]  # of an earlier session; a cluster's executors have to reach the next
+    if address == _LOOPBACK:
+        os.environ.setdefault(_PAGE_ADDRESS, address)
 
 
 def _check_java() -> None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
@@ -28,10 +29,26 @@ def with_pluses(arguments: list[str]) -> list[str]:
     return [f"++{word}" if word.startswith((f"{_OPEN}.", f"{_OPEN}=")) else word for word in arguments]
 
 
-def groups_of(conf: str) -> dict[str, list[str]]:
-    """The options of each group."""
-    found = {path.name: sorted(option.stem for option in path.glob("*.yaml")) for path in Path(conf).iterdir() if path.is_dir()}
-    return {name: options for name, options in found.items() if options}
+def overrides_of(arguments: list[str]) -> list[str]:
+    """The words of a command line that are neither flags of Hydra's nor values of such flags."""
+    words: list[str] = get_args_parser().parse_known_args(arguments)[0].overrides
+    return words
+
+
+def own_folder(arguments: list[str]) -> Path | None:
+    """The folder of options of the user's own: `--config-dir`."""
+    folder = get_args_parser().parse_known_args(arguments)[0].config_dir
+    return None if folder is None else Path(folder).absolute()
+
+
+def groups_of(conf: str, own: Path | None = None) -> dict[str, list[str]]:
+    """The options of each group, with those of the user's own folder."""
+    found: dict[str, set[str]] = {}
+    for folder in (Path(conf), own):
+        for path in folder.iterdir() if folder is not None and folder.is_dir() else ():
+            if path.is_dir():
+                found.setdefault(path.name, set()).update(option.stem for option in path.glob("*.yaml"))
+    return {name: sorted(options) for name, options in found.items() if options}
 
 
 def parse(word: str) -> Override | str:
@@ -53,7 +70,7 @@ def check_words(arguments: list[str]) -> None:
     Raises:
         BadConfigError: there are such words.
     """
-    read = [parse(word) for word in arguments if not word.startswith("-")]
+    read = [parse(word) for word in overrides_of(arguments)]
     faults = [fault for fault in read if isinstance(fault, str)]
     if faults:
         raise BadConfigError(faults)
@@ -75,7 +92,7 @@ def _as_written(config: DictConfig, key: str) -> object:
     """A value before it is resolved; None where there is none."""
     node: Any = config
     for part in key.split("."):
-        node = node._get_node(part) if OmegaConf.is_dict(node) else None  # noqa: SLF001  # the public way would resolve it
+        node = node._get_node(part, validate_access=False) if OmegaConf.is_dict(node) else None  # noqa: SLF001  # not resolved
     return None if node is None else node._value()  # noqa: SLF001  # as above
 
 
@@ -85,8 +102,8 @@ def check_choices(arguments: list[str], conf: str) -> None:
     Raises:
         BadConfigError: there is such a choice.
     """
-    groups = groups_of(conf)
-    for word in arguments:
+    groups = groups_of(conf, own_folder(arguments))
+    for word in overrides_of(arguments):
         group = word.lstrip("+").partition("=")[0].partition("@")[0]
         override = parse(word) if group in groups else ""  # of a text Hydra will tell
         fault = None if isinstance(override, str) else option_fault(override, groups[group])

@@ -93,7 +93,7 @@ def _refusal(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}; hydra.run.dir and hydra.sweep.dir must be folders that can be made"
     if isinstance(error, RecursionError):
         return "the configuration is nested too deeply"
-    return " ".join(str(error).split())
+    return f"the configuration cannot be read: {' '.join(str(error).split())}"
 
 
 @hydra.main(version_base="1.3", config_path=config_directory(), config_name="config")

@@ -1,4 +1,4 @@
-"""The files of a finished run as they are read again: whatever is in them, they are as they were written or refused in one line."""
+"""The files of a finished run as they are read again: they are as they were written, or refused in one line."""
 
 from __future__ import annotations
 

@@ -14,7 +14,17 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from simulator.checks import CHECKS
-from simulator.choices import LISTS, groups_of, interpolation_fault, option_fault, parse, values_of, written
+from simulator.choices import (
+    LISTS,
+    groups_of,
+    interpolation_fault,
+    option_fault,
+    overrides_of,
+    own_folder,
+    parse,
+    values_of,
+    written,
+)
 from simulator.diagnosis import NOT_SWITCHED_ON, show, suggestion
 from simulator.errors import BadConfigError
 from simulator.schema import read_specification
@@ -31,12 +41,13 @@ def diagnose(arguments: list[str], conf: str, error: Exception) -> list[str]:
         conf: the configuration's folder.
         error: what Hydra said.
     """
-    overrides, faults = _parse([argument for argument in arguments if not argument.startswith("-")])
+    overrides, faults = _parse(overrides_of(arguments))
+    own = own_folder(arguments)
     is_multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
-    groups = groups_of(conf)
+    groups = groups_of(conf, own)
     GlobalHydra.instance().clear()
     with initialize_config_dir(conf, version_base="1.3"):
-        good: list[str] = []
+        good: list[str] = [] if own is None else [f"hydra.searchpath=['file://{own}']"]
         # First scenarios, then options, then their delays and keys, which are there or not whatever the command line's order.
         for override in sorted(overrides, key=lambda override: _rank(override, groups)):
             fault = _fault(override, groups, good)

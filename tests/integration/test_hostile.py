@@ -40,7 +40,7 @@ def family(pid: int) -> set[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except (OSError, IndexError):
+        except (OSError, IndexError):  # noqa: PERF203  # as below
             continue
     known = {pid}
     while more := {child for child, parent in parents.items() if parent in known} - known:
@@ -53,7 +53,7 @@ def sockets(pids: set[int]) -> set[str]:
     for pid in pids:
         try:
             links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-        except OSError:
+        except OSError:  # each may be gone
             continue
         found |= {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipelines.reading import read_plan as read_plan_of_pipelines
 from simulator.answers.expected import expected_answers
 from simulator.answers.results import ColumnMapping, read_results
 from simulator.compiler import compile_plan
-from simulator.errors import BadConfigError, SimulatorError
+from simulator.errors import SimulatorError
 from simulator.finished import read_manifest, read_reports, read_table, read_verdict
 from simulator.market.arrivals.trace import Trace, TraceArrivals
 from simulator.market.dynamics.replay import Replay, ReplayPath
@@ -39,6 +40,19 @@ HOSTILE = [
     *(None, True, 0, -1, 1.5, 10**30, float("nan"), float("inf"), "", "\ud800", "\x00", "a\nb", "9" * 5000, "x" * 10_000),
     *([], {}, [[]], {"a": 1}, [None], "2025-13-45T99:00:00Z", "../../etc/passwd", "running", "complete"),
 ]
+
+
+@contextmanager
+def refusing(begins: str = "") -> Iterator[None]:
+    """The project's own errors are what may come, in printable lines."""
+    try:
+        yield
+    except (SimulatorError, BadPlanError) as error:
+        told = str(error)
+    else:
+        return
+    assert told.startswith(begins)
+    assert all(line.isprintable() for line in told.split("\n")), told
 
 
 def quick(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -117,19 +131,26 @@ def run(plan: Plan, tmp_path_factory: pytest.TempPathFactory, make_specification
     answers.write_ndjson(directory.path / "results.ndjson")
     count = int(answers["msg_ct"].sum())
     manifest = {
-        **{"status": "complete", "seed": 42, "plan_hash": clean.hash, "stream_digest": "0" * 64, "start": START},
-        **{"counts": {"generated": count, "acked": count, "failed": 0}, "rate": {"asked": None, "achieved": 1.0}},
-        **{
-            "lag_seconds": {"p50": None, "p99": None, "largest": 0.0, "last": 0.0},
-            "versions": {"python": "3"},
-            "partitions": None,
-        },
-        **{"deliveries": {"part-000000-000.ndjson": [[0, count]]}},
+        "status": "complete",
+        "seed": 42,
+        "plan_hash": clean.hash,
+        "stream_digest": "0" * 64,
+        "start": START,
+        "counts": {"generated": count, "acked": count, "failed": 0},
+        "rate": {"asked": None, "achieved": 1.0},
+        "lag_seconds": {"p50": None, "p99": None, "largest": 0.0, "last": 0.0},
+        "versions": {"python": "3"},
+        "partitions": None,
+        "deliveries": {"part-000000-000.ndjson": [[0, count]]},
     }
     directory.manifest.write_text(json.dumps(manifest), encoding="utf-8")
     report = {
-        **{"event": "progress", "batch_id": 0, "rows": count, "watermark": "2025-01-02T14:30:02.995Z"},
-        **{"sources": [{"end_offset": {"logOffset": 0}}], "state": [{"rows_dropped_by_watermark": 0, "duplicates_dropped": 0}]},
+        "event": "progress",
+        "batch_id": 0,
+        "rows": count,
+        "watermark": "2025-01-02T14:30:02.995Z",
+        "sources": [{"end_offset": {"logOffset": 0}}],
+        "state": [{"rows_dropped_by_watermark": 0, "duplicates_dropped": 0}],
         "observed": {"events": {"accepted": count}, "parsed": {"read": count, "rejected": 0}},
     }
     directory.microbatches.write_text(f"{json.dumps(report)}\n", encoding="utf-8")
@@ -151,7 +172,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("reader", READERS)
 def test_readers_refuse_what_is_damaged(reader: str, run: RunDirectory, tmp_path: Path) -> None:
-    name = {"any JSON": "manifest.json", "any lines": "microbatches.ndjson"}.get(reader, reader.split(" ")[0])
+    name = {"any JSON": "manifest.json", "any lines": "microbatches.ndjson"}.get(reader, reader.partition(" ")[0])
     whole = (run.path / name).read_bytes()
     path = tmp_path / name
     READERS[reader](run.path / name)
@@ -160,11 +181,8 @@ def test_readers_refuse_what_is_damaged(reader: str, run: RunDirectory, tmp_path
     @given(damaged(whole) if name.endswith("parquet") else either(whole))
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        try:
+        with refusing(f"{path}: "):
             READERS[reader](path)
-        except (SimulatorError, BadPlanError) as error:
-            assert "\n" not in str(error)
-            assert str(error).startswith(f"{path}: ")
 
     read()
 
@@ -181,10 +199,8 @@ def test_a_plan_with_a_right_hash_and_wrong_values_is_refused(run: RunDirectory,
             sealed = json.dumps(content)
         (tmp_path / "plan.json").write_text(sealed, encoding="utf-8")
         for reading in (lambda: parse_plan(sealed, "plan"), lambda: read_plan_of_pipelines(tmp_path / "plan.json")):
-            try:
+            with refusing():
                 reading()
-            except (BadConfigError, BadPlanError) as error:
-                assert "\n" not in str(error)
 
     read()
 
@@ -199,10 +215,8 @@ def test_anybodys_results_are_read_or_refused(name: str, run: RunDirectory, plan
     @given(either(whole) if name.endswith("ndjson") else damaged(whole))
     def read(content: bytes) -> None:
         (tmp_path / name).write_bytes(content)
-        try:
+        with refusing():
             read_results(tmp_path / name, mapping, plan.answers.window)
-        except BadConfigError as error:
-            assert all(fault.isprintable() for fault in error.faults)
 
     read()
 
@@ -227,10 +241,8 @@ def test_recordings_are_read_or_refused(kind: str, tmp_path: Path) -> None:
     @given(damaged(whole))
     def read(content: bytes) -> None:
         path.write_bytes(content)
-        try:
+        with refusing():
             use()
-        except BadConfigError as error:
-            assert all(fault.isprintable() for fault in error.faults)
 
     read()
 
@@ -286,10 +298,8 @@ def test_modes_that_look_at_a_run_tell_what_is_damaged(
     def look(content: bytes) -> None:
         (broken.path / name).write_bytes(content)
         for mode, specification in ((verify, again), (reproduce, again), (diff, both)):
-            try:
+            with refusing():
                 assert mode.run(Context(specification, out)) in {0, 1}  # type: ignore[attr-defined]  # all three have it
-            except SimulatorError as error:
-                assert "\n" not in str(error)
 
     look()
 
@@ -304,10 +314,8 @@ def test_a_damaged_multirun_is_not_resumed(tmp_path: Path) -> None:
     @given(damaged(whole.encode()))
     def resume(content: bytes) -> None:
         saved.write_bytes(content)
-        try:
+        with refusing():
             with_saved_overrides(["-m", f"resume={tmp_path}"])
-        except BadConfigError as error:
-            assert len(error.faults) == 1
 
     resume()
 

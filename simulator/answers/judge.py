@@ -15,8 +15,9 @@ from simulator.answers.foreign import Foreign
 from simulator.answers.microbatches import MicroBatches, file_log, topic_log
 from simulator.answers.placement import Placement
 from simulator.answers.reader import Fate
+from simulator.finished import read_reports
 from simulator.plan import Plan
-from simulator.rundir import RunDirectory, read_lines
+from simulator.rundir import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def judge(
         in_topic: records that the topic gained; None for sinks without a topic.
         watch: told how many events were followed since it was last told.
     """
-    reports = read_lines(directory.microbatches)
+    reports = read_reports(directory.microbatches)
     counts = manifest["counts"]
     foreign = Foreign(manifest.get("foreign") or {})
     told = tally(counts["generated"], counts["acked"], in_topic, reports, len(foreign))

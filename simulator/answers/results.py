@@ -14,6 +14,7 @@ from simulator.answers.times import NotATimeError, as_instants
 from simulator.answers.windows import KEYS
 from simulator.diagnosis import show, suggestion
 from simulator.errors import BadConfigError
+from simulator.finished import guarded
 from simulator.plan import WindowPlan
 
 # Types are those of all rows, not of the first ones.
@@ -77,10 +78,7 @@ def read_results(path: Path, mapping: ColumnMapping, window: WindowPlan) -> pl.D
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise BadConfigError(f"results={path}: must end in {', '.join(_READERS)}")
-    try:
-        table = reader(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadConfigError(f"results={path}: cannot be read ({str(error).splitlines()[0]})") from None
+    table = guarded(f"results={path}", lambda: reader(path))
     return _Table(path, table, mapping).windows(window)
 
 

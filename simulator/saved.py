@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from simulator.errors import BadConfigError
+from simulator.secrecy import as_written
 
 _FLAGS = {"-m", "--multirun"}
 _RESUME = "resume="
@@ -36,7 +37,7 @@ def _of_run(arguments: list[str], folder: Path) -> list[str]:
     if not saved.is_file():
         raise BadConfigError(f"resume={folder}: must be the directory of a run; there is no {_SAVED_RUN}")
     hydra: Any = OmegaConf.load(folder / _SAVED_HYDRA)
-    words: list[Any] = [*hydra.hydra.overrides.hydra, *OmegaConf.load(saved)]
+    words: list[Any] = [*as_written(hydra.hydra.overrides.hydra), *as_written(OmegaConf.load(saved))]
     return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
 
 
@@ -48,7 +49,7 @@ def _of_multirun(arguments: list[str], folder: Path) -> list[str]:
     if not saved.is_file():
         raise BadConfigError(f"resume={folder}: must be the directory of a multirun; there is no {_SAVED_MULTIRUN}")
     content: Any = OmegaConf.load(saved)
-    words = [*content.hydra.overrides.hydra, *content.hydra.overrides.task]
+    words = [*as_written(content.hydra.overrides.hydra), *as_written(content.hydra.overrides.task)]
     return [*arguments, *_again(words), f"hydra.sweep.dir={folder}"]
 
 

@@ -62,7 +62,9 @@ def refusal(error: KafkaError, cluster: Cluster) -> str | None:
     mechanisms = _MECHANISMS.search(text)
     if _UNTRUSTED in text:
         authority = cluster.client.get("ssl.ca.location", "null")
-        return f"{_SECTION}.ssl.ca={authority}: the certificate of the broker at {place} is not signed by it, or is for another host"
+        return (
+            f"{_SECTION}.ssl.ca={authority}: the certificate of the broker at {place} is not signed by it, or is for another host"
+        )
     if mechanisms:
         known = mechanisms.group(1).replace(",", ", ")
         return f"{_SECTION}.sasl.mechanism={cluster.client.get('sasl.mechanism')}: the broker at {place} offers {known}"
@@ -103,7 +105,7 @@ def _certificate_refusal(cluster: Cluster, place: str) -> str:
     certificate = cluster.client.get("ssl.certificate.location")
     if certificate is None:
         return f"{_SECTION}.ssl.certificate=null: the broker at {place} wants a certificate of its clients"
-    return f"{_SECTION}.ssl.certificate={certificate}: the broker at {place} refuses it; is it signed by an authority of its truststore?"
+    return f"{_SECTION}.ssl.certificate={certificate}: the broker at {place} refuses it; is its issuer in the truststore?"
 
 
 def _protocol(cluster: Cluster) -> str:

@@ -62,12 +62,14 @@ def await_broker(cluster: Cluster, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     refusals = Refusals(cluster)
     admin = _admin(cluster, refusals)
+    patience = _LOOK_SECONDS
     while (remaining := deadline - time.monotonic()) > 0:
         try:
-            admin.list_topics(timeout=min(remaining, _LOOK_SECONDS))
-        except KafkaException:
+            admin.list_topics(timeout=min(remaining, patience))
+        except KafkaException:  # noqa: PERF203  # each turn waits for the network
             admin.poll(0)
             refusals.check()
+            patience *= 2  # a broker that is far away takes its time
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
         else:
             return

@@ -10,6 +10,8 @@ from typing import final
 
 from confluent_kafka import KafkaError, KafkaException
 
+from simulator.broker.cluster import Cluster
+from simulator.broker.refusals import denial
 from simulator.errors import DeliveryError
 from simulator.plan import Plan
 from simulator.produce.kafka import KafkaSink
@@ -41,9 +43,9 @@ class TransactionalKafkaSink(KafkaSink):
     The first one waits for what an earlier producer of the same `transactional.id` has left open, and ends it.
     """
 
-    def __init__(self, plan: Plan, start: int, bootstrap_servers: str, partitions: int) -> None:
+    def __init__(self, plan: Plan, start: int, cluster: Cluster, partitions: int) -> None:
         """As every Kafka sink."""
-        super().__init__(plan, start, bootstrap_servers, partitions)
+        super().__init__(plan, start, cluster, partitions)
         self._is_initialised = self._is_open = False
         self._begun = 0.0
 
@@ -116,4 +118,5 @@ class TransactionalKafkaSink(KafkaSink):
         except KafkaException as error:
             self._raise_latched()  # the first failure, where there is one, is the reason
             fault: KafkaError = error.args[0]
-            raise DeliveryError(f"topic {self._topic}: the transaction failed: {fault.str()}") from None
+            refused = denial(fault, self._cluster, self._topic, "WRITE, in transactions,")
+            raise DeliveryError(refused or f"topic {self._topic}: the transaction failed: {fault.str()}") from None

@@ -160,7 +160,7 @@ def _spark(path: Path) -> dict[str, float | None]:
 def _overrides(folder: Path) -> dict[str, Any]:
     """Key to value as text, as they were written."""
     file = folder / ".hydra" / "overrides.yaml"
-    words = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else []
+    words = OmegaConf.to_container(OmegaConf.load(file), resolve=False) if file.is_file() else []
     pairs = [str(word).partition("=") for word in words or ()]
     return {key.lstrip("+~"): value for key, _, value in pairs if key.lstrip("+~") != _NOT_SWEPT}
 

@@ -27,6 +27,8 @@ _DEFAULTS = {
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
     # Microseconds that say they are UTC, in place of an old format of nanoseconds that does not.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Options of sources and outputs that Spark's messages and pages show as stars: beside its own, those of Kafka with secrets.
+    "spark.sql.redaction.options.regex": "(?i)url|jaas|password|keystore",
 }
 _PACKAGES, _IVY, _MASTER, _NAME = "spark.jars.packages", "spark.jars.ivy", "spark.master", "spark.app.name"
 _DEFAULT_IVY = "~/.ivy2.5.2"

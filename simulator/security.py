@@ -13,8 +13,8 @@ from simulator.parameters import Parameters, Text
 from simulator.secrecy import SECTION
 
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
-_KEY = "-----BEGIN PRIVATE KEY-----"
-_ENCRYPTED_KEY = "-----BEGIN ENCRYPTED PRIVATE KEY-----"
+_KEY = "PRIVATE KEY-----"
+_ENCRYPTED = "ENCRYPTED"
 
 
 @final
@@ -69,6 +69,25 @@ def read_secret(value: SecretStr | None, file: str | None) -> str | None:
     return None if value is None else value.get_secret_value()
 
 
+def read_key(ssl: Ssl) -> str:
+    """The client's private key as Java's client reads it, PKCS#8; not encrypted, as that client knows few ciphers.
+
+    Raises:
+        ValueError: the file holds no key, or its password is another.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  # a big library, for those who have a key
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  # as above
+
+    content = Path(ssl.key or "").read_bytes()
+    password = (read_secret(ssl.key_password, ssl.key_password_file) or "").encode() if _ENCRYPTED.encode() in content else None
+    try:
+        key = serialization.load_pem_private_key(content, password)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(*form).decode()
+
+
 def _sasl_faults(security: Security) -> Iterator[str]:
     sasl, protocol = security.sasl, f"{SECTION}.protocol={security.protocol}"
     if not security.has_sasl:
@@ -102,15 +121,18 @@ def _ssl_faults(security: Security) -> Iterator[str]:
 
 
 def _key_faults(ssl: Ssl) -> Iterator[str]:
-    # Spark's client reads no other form, and a configuration is to be good for all clients of a run.
-    cure = "must be a PEM file in PKCS#8 form: openssl pkcs8 -topk8 -in OLD -out NEW, with -nocrypt if it has no password"
-    faults = list(_file_faults("ssl.key", ssl.key, [_KEY, _ENCRYPTED_KEY], cure))
+    faults = list(_file_faults("ssl.key", ssl.key, [_KEY], f"holds no private key in PEM form ({_KEY})"))
     yield from faults
     if ssl.key is None or faults:
         return
     has_password = ssl.key_password is not None or ssl.key_password_file is not None
-    if _ENCRYPTED_KEY in Path(ssl.key).read_text(encoding="utf-8") and not has_password:
+    if _ENCRYPTED in Path(ssl.key).read_text(encoding="utf-8") and not has_password:
         yield f"{SECTION}.ssl.key_password: must be given, or {SECTION}.ssl.key_password_file: {show(ssl.key)} is encrypted"
+    elif ssl.key_password_file is None or Path(ssl.key_password_file).is_file():
+        try:
+            read_key(ssl)
+        except ValueError:
+            yield f"{SECTION}.ssl.key={show(ssl.key)}: cannot be read" + (", or key_password is wrong" if has_password else "")
 
 
 def _secret_faults(name: str, file: str | None) -> Iterator[str]:

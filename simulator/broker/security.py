@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.broker.cluster import Cluster
 from simulator.compiler import bootstrap_servers
-from simulator.security import Sasl, Security, Ssl, read_secret
+from simulator.security import Sasl, Security, Ssl, read_key, read_secret
 
 if TYPE_CHECKING:
     from simulator.schema import Specification
@@ -37,7 +37,7 @@ def secured(servers: str, security: Security) -> Cluster:
         client, java = client | _sasl(security.sasl, password), java | _java_sasl(security.sasl, password)
     if security.has_ssl:
         password = read_secret(security.ssl.key_password, security.ssl.key_password_file) or ""
-        client, java = client | _ssl(security.ssl, password), java | _java_ssl(security.ssl, password)
+        client, java = client | _ssl(security.ssl, password), java | _java_ssl(security.ssl)
     return Cluster(servers, client, java)
 
 
@@ -62,14 +62,14 @@ def _ssl(ssl: Ssl, password: str) -> dict[str, str]:
     return {key: path for key, path in named.items() if path} | ({"ssl.key.password": password} if password else {})
 
 
-def _java_ssl(ssl: Ssl, password: str) -> dict[str, str]:
+def _java_ssl(ssl: Ssl) -> dict[str, str]:
     """The content of the files: Spark's executors may be elsewhere, where the files are not."""
     properties: dict[str, str] = {}
     if ssl.ca is not None:
         properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": _read(ssl.ca)}
     if ssl.certificate is not None and ssl.key is not None:
         properties |= {"ssl.keystore.type": "PEM", "ssl.keystore.certificate.chain": _read(ssl.certificate)}
-        properties |= {"ssl.keystore.key": _read(ssl.key)} | ({"ssl.key.password": password} if password else {})
+        properties["ssl.keystore.key"] = read_key(ssl)
     return properties
 
 

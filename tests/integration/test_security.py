@@ -1,0 +1,182 @@
+"""TLS, SASL and access-control lists, with the real broker really set so: what works, and what is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from secured import PASSWORD, Security, add_user, allow, simulator
+
+from simulator.broker.embedded import EmbeddedBroker
+from simulator.broker.security import secured as secured_cluster
+from simulator.broker.topics import ensure_topic
+from simulator.errors import DeliveryError, UnreachableError
+from simulator.produce.kafka import KafkaSink
+from simulator.produce.local import LocalProduction
+from simulator.produce.signals import StopRequest
+from simulator.security import Sasl, Ssl
+from simulator.security import Security as Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from simulator.plan import Plan
+
+pytestmark = pytest.mark.integration
+
+SMALL = ["symbols.count=5", "rate=200", "duration=3", "clock=unpaced"]
+PRODUCE = ["mode=produce", *SMALL]
+MOST_SECONDS = 20.0
+"""For a refusal, the start of Python on a busy machine with it; a delivery's timeout is 120."""
+
+
+@pytest.fixture(scope="module")
+def security(tmp_path_factory: pytest.TempPathFactory) -> Security:
+    return Security.made(tmp_path_factory.mktemp("security"))
+
+
+@pytest.fixture(scope="module")
+def secured(security: Security) -> Iterator[EmbeddedBroker]:
+    """Yield a broker that knows some users: `writer`, `plain` and `certified` may do all with every topic."""
+    with EmbeddedBroker(security.folder / "broker", properties=security.properties) as broker:
+        for user in ("writer", "reader", "nobody"):
+            add_user(broker, user, PASSWORD)
+        add_user(broker, "writer", PASSWORD, "SCRAM-SHA-256")
+        for user in ("writer", "plain", "CN=certified"):
+            allow(broker, user, "READ", "WRITE", "CREATE")
+        yield broker
+
+
+def refused(folder: Path, *overrides: str, password: str = PASSWORD, code: int = 3) -> str:
+    """The one line of a run that is refused, in bounded time; the run's folder is `folder / "run"`."""
+    started = time.monotonic()
+    said = simulator(folder, *overrides, f"hydra.run.dir={folder / 'run'}", code=code, password=password)
+    assert time.monotonic() - started < MOST_SECONDS
+    lines = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, said
+    assert password not in said
+    return lines[0].removeprefix("error: ")
+
+
+# --- What works
+
+
+def test_a_whole_run_with_a_certificate_and_an_encrypted_key_matches(
+    secured: EmbeddedBroker, security: Security, tmp_path: Path
+) -> None:
+    assert secured.alive
+    words = security.certified("encrypted", "ssl.key_password='${oc.env:KAFKA_PASSWORD}'")
+    said = simulator(tmp_path, *SMALL, *words, "topic=mtls")
+    assert said.rstrip().splitlines()[-1] == "match"
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+def test_a_password_may_come_from_a_file(secured: EmbeddedBroker, security: Security, tmp_path: Path, mechanism: str) -> None:
+    assert secured.alive
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    user = "plain" if mechanism == "PLAIN" else "writer"
+    words = (f"sasl.mechanism={mechanism}", f"sasl.username={user}", f"sasl.password_file={tmp_path / 'password'}")
+    said = simulator(tmp_path, *PRODUCE, *security.external("SASL_PLAINTEXT", *words), f"topic=file-{mechanism}")
+    assert "sent and acknowledged" in said
+
+
+@pytest.mark.parametrize("how", ["sink.workers=2", "sink.transactional=true", "engine=spark"])
+def test_every_producer_connects_so(secured: EmbeddedBroker, security: Security, tmp_path: Path, how: str) -> None:
+    run = tmp_path / "run"
+    simulator(tmp_path, *PRODUCE, *security.scram(), how, f"topic={how.replace('=', '-')}", f"hydra.run.dir={run}")
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["status"] == "complete"
+    assert manifest["counts"]["acked"] == manifest["counts"]["generated"] > 0
+
+
+# --- What is refused
+
+
+def test_a_wrong_password_is_one_line(secured: EmbeddedBroker, security: Security, tmp_path: Path) -> None:
+    assert secured.alive
+    line = refused(tmp_path, *PRODUCE, *security.scram(), password="wr0ng-canary")  # noqa: S106  # a password that is none
+    assert line == (
+        f"broker.security.sasl.password: the broker at 127.0.0.1:{security.ports['SASL_SSL']}refuses the user writer: "
+        "Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM-SHA-512"
+    )
+
+
+def test_an_authority_that_is_not_trusted_is_one_line(secured: EmbeddedBroker, security: Security, tmp_path: Path) -> None:
+    assert secured.alive
+    other = security.folder / "other.pem"
+    line = refused(tmp_path, *PRODUCE, *security.scram(), f"broker.security.ssl.ca={other}")
+    assert line == (
+        f"broker.security.ssl.ca={other}: the certificate of the broker at 127.0.0.1:{security.ports['SASL_SSL']} is not signed by "
+        "it, or is for another host"
+    )
+
+
+def test_a_missing_or_a_stranger_s_certificate_is_one_line(secured: EmbeddedBroker, security: Security, tmp_path: Path) -> None:
+    assert secured.alive
+    place = f"127.0.0.1:{security.ports['SSL']}"
+    line = refused(tmp_path, *PRODUCE, *security.external("SSL"))
+    assert line == f"broker.security.ssl.certificate=null: the broker at {place} wants a certificate of its clients"
+    line = refused(tmp_path, *PRODUCE, *security.certified("stranger"))
+    stranger = security.folder / "stranger.pem"
+    assert (
+        line == f"broker.security.ssl.certificate={stranger}: the broker at {place} refuses it; is its issuer in the truststore?"
+    )
+
+
+def test_another_mechanism_and_another_protocol_are_one_line(secured: EmbeddedBroker, security: Security, tmp_path: Path) -> None:
+    place = f"127.0.0.1:{security.ports['SASL_SSL']}"
+    line = refused(tmp_path, *PRODUCE, *security.scram(), "broker.security.sasl.mechanism=PLAIN")
+    assert line == f"broker.security.sasl.mechanism=PLAIN: the broker at {place} offers SCRAM-SHA-512"
+    plain = ["broker=external", f"broker.bootstrap_servers={place}", "broker.timeout=2"]
+    line = refused(tmp_path, *PRODUCE, *plain)
+    assert line == (
+        f"no broker answered at {place} within 2 s, but something listens there: broker.security.protocol=PLAINTEXT may not be "
+        "what it speaks"
+    )
+    unsecured = [f"broker.bootstrap_servers={secured.bootstrap_servers}", "broker.timeout=2"]
+    line = refused(tmp_path, *PRODUCE, *security.scram(), *unsecured)
+    assert line == (f"broker.security.protocol=SASL_SSL: is not what the listener at {secured.bootstrap_servers} speaks")
+
+
+def test_what_an_access_control_list_does_not_allow_is_one_line(
+    secured: EmbeddedBroker, security: Security, tmp_path: Path
+) -> None:
+    end = "it: the broker's access-control list (ACL) does not allow it"
+    line = refused(tmp_path, *PRODUCE, *security.scram("nobody"), "topic=denied")
+    assert line == f"topic=denied: the user nobody may not DESCRIBE {end}"
+    ensure_topic(secured.cluster, "readable", 4, 1)
+    allow(secured, "reader", "READ", topic="readable")
+    line = refused(tmp_path, *PRODUCE, *security.scram("reader"), "topic=readable")
+    assert line == f"topic=readable: the user reader may not WRITE {end}"
+    ensure_topic(secured.cluster, "writable", 4, 1)
+    allow(secured, "reader", "WRITE", topic="writable")
+    line = refused(tmp_path, "mode=aggregate", *SMALL, *security.scram("reader"), "topic=writable")
+    assert line == f"topic=writable: the user reader may not READ {end}"
+
+
+def test_a_producer_that_loses_its_right_says_so(
+    secured: EmbeddedBroker, security: Security, tmp_path: Path, make_plan: Callable[..., Plan]
+) -> None:
+    assert secured.alive
+    ensure_topic(secured.cluster, "lost", 4, 1)
+    specification = ["sink.partitions=4", "symbols.count=2", "topic=lost"]
+    plan = make_plan(*specification)
+    (tmp_path / "password").write_text(PASSWORD)
+    sasl = Sasl(mechanism="SCRAM-SHA-256", username="nobody", password=None, password_file=str(tmp_path / "password"))
+    nothing = Ssl(ca=None, certificate=None, key=None, key_password=None, key_password_file=None)
+    add_user(secured, "nobody", PASSWORD, "SCRAM-SHA-256")
+    servers = f"127.0.0.1:{security.ports['SASL_PLAINTEXT']}"
+    cluster = secured_cluster(servers, Settings(protocol="SASL_PLAINTEXT", sasl=sasl, ssl=nothing))
+    assert PASSWORD not in repr(cluster)
+    started = time.monotonic()
+    with (
+        LocalProduction(plan, lambda start: KafkaSink(plan, start, cluster, 4)) as production,
+        pytest.raises(
+            (DeliveryError, UnreachableError), match=r"^topic=lost: the user nobody may not WRITE it: the broker's access-c"
+        ),
+    ):
+        production.run(0, StopRequest(), lambda progress: None)
+    assert time.monotonic() - started < MOST_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from operator import setitem
@@ -156,7 +157,12 @@ class KafkaSink(Sink):
 
     def _serve(self, timeout: float) -> None:
         """Let delivery reports come in, and count them."""
-        self._producer.poll(timeout)
+        try:
+            self._producer.poll(timeout)
+        except KafkaException as error:  # one that the library calls fatal
+            fault: KafkaError = error.args[0]
+            refused = denial(fault, self._cluster, self._topic, "WRITE")
+            raise DeliveryError(refused or f"topic {self._topic}: {fault.str()}") from None
         self._count()
 
     def _count(self) -> None:
@@ -186,7 +192,8 @@ class KafkaSink(Sink):
 
     def close(self) -> None:  # noqa: D102  # inherited
         self._producer.purge()
-        self._serve(0)
+        with suppress(DeliveryError):  # whoever closes after a failure has been told of it
+            self._serve(0)
 
     @property
     def queued(self) -> int:  # noqa: D102  # inherited

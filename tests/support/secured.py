@@ -26,7 +26,7 @@ from confluent_kafka.admin import (
 if TYPE_CHECKING:
     from simulator.broker.embedded import EmbeddedBroker
 
-PASSWORD = 'pass "word" \\ with, $igns'
+PASSWORD = 'pass "word" \\ with, $igns'  # noqa: S105  # of a broker of this test's own
 """Of all users that the broker knows: with whatever has a meaning to JAAS, Hydra or YAML."""
 ROOT = Path(__file__).resolve().parents[2]
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
@@ -125,7 +125,8 @@ def allow(broker: EmbeddedBroker, user: str, *operations: str, topic: str = "*")
 
 def simulator(folder: Path, *overrides: str, code: int = 0, password: str = PASSWORD) -> str:
     """Run the program with a password in its environment; gives all that it printed."""
-    environment = {**os.environ, "KAFKA_PASSWORD": password, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "KAFKA_PASSWORD": password, "PYTHONPATH": path}
     command = [sys.executable, "-m", "simulator", *overrides]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False, env=environment)
     said = done.stdout + done.stderr

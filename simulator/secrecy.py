@@ -77,7 +77,7 @@ def check_secrets(content: Mapping[str, object]) -> None:
 def _refuse(found: Iterable[Iterator[tuple[str, object]]]) -> None:
     faults = [fault for secrets in found for key, value in secrets if (fault := _fault(key, value))]
     if faults:
-        raise BadConfigError(faults)
+        raise BadConfigError(list(dict.fromkeys(faults)))
 
 
 def _secrets(value: object, path: tuple[str, ...]) -> Iterator[tuple[str, object]]:
@@ -93,7 +93,7 @@ def _secrets(value: object, path: tuple[str, ...]) -> Iterator[tuple[str, object
 def _fault(key: str, value: object) -> str | None:
     if value is None:
         return None
-    found = _FROM_ENVIRONMENT.fullmatch(str(value).strip())
+    found = _FROM_ENVIRONMENT.fullmatch(str(value).strip(" '\""))
     if found is None:
         return (
             f"{key}: a secret must not be written out: .hydra, the list of processes and the shell's history would keep it;"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
+import shlex
+import shutil
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -14,7 +17,7 @@ import polars as pl
 import pytest
 from confluent_kafka import Producer
 from pydantic import SecretStr
-from secured import PASSWORD, Security, add_user, allow, simulator
+from secured import PASSWORD, ROOT, Security, add_user, allow, simulator
 
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.security import secured as secured_cluster
@@ -52,7 +55,7 @@ def security(tmp_path_factory: pytest.TempPathFactory) -> Security:
 def secured(security: Security) -> Iterator[EmbeddedBroker]:
     """Yield a broker that knows some users: `writer`, `plain` and `certified` may do all with every topic."""
     with EmbeddedBroker(security.folder / "broker", properties=security.properties) as broker:
-        for user in ("writer", "reader", "nobody"):
+        for user in ("writer", "reader", "nobody", "certified"):
             add_user(broker, user, PASSWORD)
         add_user(broker, "writer", PASSWORD, "SCRAM-SHA-256")
         for user in ("writer", "plain", "CN=certified"):
@@ -95,7 +98,7 @@ def test_a_password_may_come_from_a_file(secured: EmbeddedBroker, security: Secu
 
 @pytest.mark.parametrize("how", ["sink.workers=2", "sink.transactional=true", "engine=spark"])
 def test_every_producer_connects_so(secured: EmbeddedBroker, security: Security, tmp_path: Path, how: str) -> None:
-    assert secured.alive
+    allow(secured, "writer", "WRITE", "DESCRIBE", kind="TRANSACTIONAL_ID")
     run = tmp_path / "run"
     simulator(tmp_path, *PRODUCE, *security.scram(), how, f"topic={how.replace('=', '-')}", f"hydra.run.dir={run}")
     manifest = json.loads((run / "manifest.json").read_text())
@@ -164,6 +167,9 @@ def test_what_an_access_control_list_does_not_allow_is_one_line(
     assert line == f"topic=readable: the user reader may not WRITE {end}"
     ensure_topic(secured.cluster, "writable", 4, 1)
     allow(secured, "reader", "WRITE", topic="writable")
+    allow(secured, "certified", "WRITE", topic="writable")
+    line = refused(tmp_path, *PRODUCE, *security.scram("certified"), "topic=writable", "sink.transactional=true")
+    assert line == f"topic=writable: the user certified may not WRITE, in transactions, {end}"
     line = refused(tmp_path, "mode=aggregate", *SMALL, *security.scram("reader"), "topic=writable")
     assert line == f"topic=writable: the user reader may not READ {end}"
 
@@ -238,6 +244,26 @@ def send(broker: EmbeddedBroker, topic: str) -> None:
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
     producer.produce(topic, b"{}")
     assert producer.flush(20) == 0
+
+
+# --- The page
+
+
+def test_the_commands_of_the_page_work(secured: EmbeddedBroker, security: Security, tmp_path: Path) -> None:
+    assert secured.alive
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").replace("\\\n", "")
+    blocks = [block for block in re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE) if "kafka.example.com" in block]
+    assert len(blocks) == 3
+    places = {"9094": security.ports["SASL_SSL"], "9093": security.ports["SSL"]}
+    for name in ("ca.pem", "encrypted.pem", "encrypted.key"):
+        shutil.copy(security.folder / name, tmp_path / name)
+    (tmp_path / "password.txt").write_text(PASSWORD + "\n")
+    for block in blocks:
+        command = next(line for line in block.splitlines() if line.startswith("python -m simulator "))
+        for port, real in places.items():
+            command = command.replace(f"kafka.example.com:{port}", f"127.0.0.1:{real}")
+        command = command.replace("KAFKA_KEY_PASSWORD", "KAFKA_PASSWORD")
+        assert "sent and acknowledged" in simulator(tmp_path, *shlex.split(command)[3:], "clock=unpaced", "topic=page")
 
 
 # --- Secrets

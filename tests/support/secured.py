@@ -113,11 +113,11 @@ def add_user(broker: EmbeddedBroker, user: str, password: str, mechanism: str = 
         done.result()
 
 
-def allow(broker: EmbeddedBroker, user: str, *operations: str, topic: str = "*") -> None:
-    """Allow a user something with a topic, or with all."""
+def allow(broker: EmbeddedBroker, user: str, *operations: str, topic: str = "*", kind: str = "TOPIC") -> None:
+    """Allow a user something with a topic, or another kind of thing, or with all of the kind."""
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
     for operation in operations:
-        pattern = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)
+        pattern = (ResourceType[kind], topic, ResourcePatternType.LITERAL)
         entry = AclBinding(*pattern, f"User:{user}", "*", AclOperation[operation], AclPermissionType.ALLOW)
         for done in admin.create_acls([entry]).values():
             done.result()

@@ -328,6 +328,7 @@ def test_no_secret_is_left_anywhere(secured: EmbeddedBroker, security: Security,
         )
         said += simulator(runs, *PRODUCE, *client, "hydra.run.dir=failed", password=wrong, code=3)
         said += simulator(runs, "-m", *PRODUCE, *client, "seed=1,2", "hydra.sweep.dir=sweep", password=password)
+    assert "\nmatch\n" in said
     assert (runs / "sweep" / "sweep.parquet").is_file()
     assert (runs / "run" / "checkpoint").is_dir()
     assert b"${oc.env:KAFKA_PASSWORD}" in (runs / "run" / ".hydra" / "overrides.yaml").read_bytes()

@@ -159,11 +159,14 @@ class KafkaSink(Sink):
         """Let delivery reports come in, and count them."""
         try:
             self._producer.poll(timeout)
-        except KafkaException as error:  # one that the library calls fatal
-            fault: KafkaError = error.args[0]
-            refused = denial(fault, self._cluster, self._topic, "WRITE")
-            raise DeliveryError(refused or f"topic {self._topic}: {fault.str()}") from None
+        except KafkaException as error:
+            raise self._fatal(error) from None
         self._count()
+
+    def _fatal(self, error: KafkaException) -> DeliveryError:
+        """What to raise for an error that the library itself calls fatal."""
+        fault: KafkaError = error.args[0]
+        return DeliveryError(denial(fault, self._cluster, self._topic, "WRITE") or f"topic {self._topic}: {fault.str()}")
 
     def _count(self) -> None:
         """Take what was reported as delivered for arrived."""
@@ -183,8 +186,10 @@ class KafkaSink(Sink):
     def flush(self) -> None:  # noqa: D102  # inherited
         try:
             left = self._producer.flush(self._timeout)
-        except KafkaException as error:  # pragma: no cover  # flush reports by callback
-            raise DeliveryError(f"topic {self._topic}: {error}") from None
+        except KafkaException as error:
+            raise self._fatal(error) from None
+        except (AttributeError, SystemError):  # delivery reports are called with the library's own exception still pending
+            raise DeliveryError(f"topic {self._topic}: the client library gave up for good; simulator.log says why") from None
         self._count()
         self._raise_latched()
         if left:

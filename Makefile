@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 SOURCES := simulator pipelines conf tests benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format golden bench clean
+.PHONY: help run test lint format golden bench chaos audit clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,13 @@ golden: $(VENV)/test.stamp  ## write the golden plans and digests again; read th
 
 bench: $(VENV)/test.stamp  ## measure; results go to benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(VENV)/test.stamp  ## kill broker, Spark and producer under runs, and print what was lost or doubled
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+audit: $(VENV)/run.stamp  ## ask the advisory databases about every pinned package; needs the network
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]'
+	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip --strict --progress-spinner off $(ARGS)
 
 clean:  ## remove the environment and everything that runs left behind
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache outputs multirun

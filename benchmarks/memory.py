@@ -16,19 +16,11 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.measure import keep
+from benchmarks.processes import resident_megabytes
 from simulator.broker.embedded import EmbeddedBroker
 
 SECONDS = 600
 RATE = 200_000
-_BYTES_PER_MEGABYTE = 1_000_000
-_KILOBYTE = 1024
-
-
-def resident_megabytes(process_id: int) -> float:
-    """The resident size of a process."""
-    lines = Path(f"/proc/{process_id}/status").read_text(encoding="utf-8").splitlines()
-    kilobytes = next(line for line in lines if line.startswith("VmRSS:")).split()[1]
-    return int(kilobytes) * _KILOBYTE / _BYTES_PER_MEGABYTE
 
 
 def main() -> None:

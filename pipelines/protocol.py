@@ -81,7 +81,7 @@ def parse_command(line: str) -> Command:
         return _command(json.loads(line))
     except KeyError as error:
         return Invalid(f"a command lacks {error}: {line.strip()}")
-    except (ValueError, TypeError, AttributeError, BadPlanError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, BadPlanError) as error:
         return Invalid(f"not a command ({error}): {line.strip()}")
 
 
@@ -104,6 +104,23 @@ class Channel:
                 return
 
 
+def _options(content: dict[str, Any], name: str) -> dict[str, str]:
+    options = content.get(name) or {}
+    if not isinstance(options, dict) or not all(isinstance(value, str) for value in options.values()):
+        raise BadPlanError(f"{name} must map names to texts")
+    return options
+
+
+def _end_offsets(offsets: Any) -> EndOffsets | None:  # noqa: ANN401  # any JSON value
+    if offsets is None:
+        return None
+    parts = offsets.values() if isinstance(offsets, dict) else [None]
+    if not all(isinstance(part, dict) and all(isinstance(offset, int) for offset in part.values()) for part in parts):
+        raise BadPlanError("end_offsets must map topics to partitions to offsets")
+    known: EndOffsets = offsets
+    return known
+
+
 def _command(content: dict[str, Any]) -> Command:
     name = content["command"]
     if name == "warm":
@@ -116,13 +133,13 @@ def _command(content: dict[str, Any]) -> Command:
             record=None if record is None else Path(record).absolute(),
             reports=None if reports is None else Path(reports).absolute(),
             options=Options(
-                source=content.get("source_options") or {},
-                output=content.get("output_options") or {},
-                dead_letters=content.get("dead_letter_options") or {},
+                source=_options(content, "source_options"),
+                output=_options(content, "output_options"),
+                dead_letters=_options(content, "dead_letter_options"),
             ),
         )
     if name == "drain":
-        return DrainTo(content.get("end_offsets"))
+        return DrainTo(_end_offsets(content.get("end_offsets")))
     if name == "stop":
         return Stop()
     raise BadPlanError(f"unknown command {name!r}")

@@ -31,7 +31,7 @@ def read_plan(path: Path) -> Plan:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadPlanError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadPlanError(f"{path}: is not a plan (no valid JSON: {error})") from None
     if not isinstance(content, dict) or "hash" not in content:
         raise BadPlanError(f"{path}: is not a plan (it has no hash)")

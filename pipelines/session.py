@@ -27,6 +27,8 @@ _DEFAULTS = {
     "spark.sql.streaming.numRecentProgressUpdates": "1000",
     # Microseconds that say they are UTC, in place of an old format of nanoseconds that does not.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Hadoop gives files its own permissions, whatever this process's mask is: what a run writes is for its user alone.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
 }
 _PACKAGES, _IVY, _MASTER, _NAME = "spark.jars.packages", "spark.jars.ivy", "spark.master", "spark.app.name"
 _DEFAULT_IVY = "~/.ivy2.5.2"
@@ -34,6 +36,7 @@ _DEFAULT_IVY = "~/.ivy2.5.2"
 _ONE_MACHINE = ("spark.driver.host", "spark.driver.bindAddress", "spark.sql.streaming.checkpointFileManagerClass")
 _JAVA_END_SECONDS = 5.0
 _JAVA_DIES_SECONDS = 0.5
+_PAGE_ADDRESS, _LOOPBACK = "SPARK_LOCAL_IP", "127.0.0.1"
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +119,7 @@ def _effective(properties: dict[str, str]) -> dict[str, str]:
 
 def _start(properties: dict[str, str]) -> SparkSession:
     _check_java()
+    _bind_page(properties)
     builder = SparkSession.builder
     for key, value in properties.items():
         builder = builder.config(key, value)
@@ -163,6 +167,15 @@ def _ended_by_signal(process: subprocess.Popen[bytes]) -> bool:
     with suppress(subprocess.TimeoutExpired):
         process.wait(_JAVA_DIES_SECONDS)
     return process.returncode is not None and process.returncode < 0
+
+
+def _bind_page(properties: Mapping[str, str]) -> None:
+    """Spark's web page listens where this variable says, and nowhere else can it be told to keep to the loopback."""
+    address = properties.get("spark.driver.bindAddress")
+    if os.environ.get(_PAGE_ADDRESS) == _LOOPBACK:
+        del os.environ[_PAGE_ADDRESS]  # of an earlier session; a cluster's executors have to reach the next
+    if address == _LOOPBACK:
+        os.environ.setdefault(_PAGE_ADDRESS, address)
 
 
 def _check_java() -> None:

@@ -1,6 +1,11 @@
 """`python -m simulator`."""
 
-from simulator.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from simulator.cli import main
+
+        main()
+    except KeyboardInterrupt:  # while it was being loaded
+        sys.exit(130)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 
-from simulator.diagnosis import show, suggestion
+from simulator.diagnosis import show, strangers, suggestion
 from simulator.errors import BadConfigError
 from simulator.market.activity import session_shape
 from simulator.market.arrivals.trace import TraceArrivals
 from simulator.market.dynamics import Dynamics, faults_of, latent_path
 from simulator.market.exact import zipf_shares
 from simulator.market.shocks import MARKET
+from simulator.rundir import RUN_NAMES
 from simulator.schema import Specification, session_hours
 from simulator.seeding import Draws
 from simulator.symbols import Symbols, symbol_names
@@ -106,8 +107,8 @@ def check_dynamics(specification: Specification) -> list[str]:
         ]
     faults = []
     for key, parameters, draws in cases:
-        strangers = [name for name in parameters.symbols if name not in draws.names]
-        faults += [f"{key}.symbols.{show(name)}: no such symbol{suggestion(name, draws.names)}" for name in strangers]
+        found = strangers(parameters.symbols, draws.names)
+        faults += [f"{key}.symbols.{show(name)}: no such symbol{suggestion(name, draws.names)}" for name in found]
         faults += [fault.replace("dynamics.", f"{key}.", 1) for fault in _faults_of_process(parameters, draws)]
         if parameters.step != own.step:
             faults.append(f"{key}.step={parameters.step:g}: must be dynamics.step={own.step:g}")
@@ -151,8 +152,8 @@ def check_targets(specification: Specification) -> list[str]:
         if shock.target not in known
     ]
     if model.kind == "factor":
-        strangers = [name for name in model.sectors.members if name not in known]
-        faults += [f"correlation.sectors.members.{show(name)}: no such symbol{suggestion(name, known)}" for name in strangers]
+        found = strangers(model.sectors.members, known)
+        faults += [f"correlation.sectors.members.{show(name)}: no such symbol{suggestion(name, known)}" for name in found]
     return faults
 
 
@@ -211,6 +212,21 @@ def check_output(specification: Specification) -> list[str]:
     return faults
 
 
+def check_folders(specification: Specification) -> list[str]:
+    """Each kind of file has a folder of its own in the run directory, or Spark would read what it has written itself."""
+    parts = {"sink": specification.sink, "output": specification.output, "dead_letters": specification.dead_letters}
+    folders = {f"{name}.path": path for name, part in parts.items() if (path := getattr(part, "path", None)) is not None}
+    faults = [
+        f"{key}={show(path)}: {path.split('/')[0]} is a name that every run uses itself"
+        for key, path in folders.items()
+        if path.split("/")[0] in RUN_NAMES
+    ]
+    for (first, one), (second, other) in combinations(folders.items(), 2):
+        shared = f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+        faults += [f"{second}={show(other)}: must be apart from {first}={show(one)}"] if shared else []
+    return faults
+
+
 def check_faults(specification: Specification) -> list[str]:
     """Faults name symbols, partitions and fields of this run, and go where it can be known what became of each record."""
     faults, sink = specification.faults, specification.sink
@@ -218,8 +234,7 @@ def check_faults(specification: Specification) -> list[str]:
     found = [
         f"faults.{name}.symbols: {show(symbol)} is no symbol{suggestion(symbol, known)}"
         for name, parameters in faults.active.items()
-        for symbol in parameters.symbols
-        if symbol not in known
+        for symbol in strangers(parameters.symbols, known)
     ]
     if faults.aim != "none" and specification.window.kind == "session":
         found.append(f"faults.aim={faults.aim}: needs windows with fixed edges, window.kind=sliding or tumbling")
@@ -317,5 +332,6 @@ CHECKS = (
     check_targets,
     check_mode,
     check_output,
+    check_folders,
     check_engine,
 )

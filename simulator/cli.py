@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -21,8 +22,17 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from simulator.choices import check_choices, with_pluses
-from simulator.errors import EXIT_BAD_CONFIG, EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK, BadConfigError, SimulatorError
+from simulator.choices import check_choices, check_words, interpolation_fault, with_pluses
+from simulator.errors import (
+    EXIT_BAD_CONFIG,
+    EXIT_INTERRUPTED,
+    EXIT_MISMATCH,
+    EXIT_OK,
+    EXIT_UNREACHABLE,
+    BadConfigError,
+    SimulatorError,
+    printable,
+)
 from simulator.multirun import clear, close_services, finished, services_of, with_own_topic
 from simulator.report.sweeps.callback import SweepComparison, note_exit_code
 from simulator.rundir import RunDirectory
@@ -40,14 +50,26 @@ def config_directory() -> str:
     return str(checkout) if (checkout / "config.yaml").is_file() else str(files("simulator.conf"))
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # signal's signature
+    raise SystemExit(EXIT_INTERRUPTED)
+
+
 class _Exit:
-    """The exit code of the last job: Hydra keeps what a job returns to itself."""
+    """The exit code of the last job, which Hydra keeps to itself, and whether one has begun."""
 
     code = EXIT_OK
+    has_begun = False
+
+
+_OTHERS_NOTHING = 0o077
+"""Of the permissions of whatever is made: who else is on this machine may not look into runs."""
 
 
 def main() -> None:
     """Entry point of `simulator` and `python -m simulator`; ends the process with the contract's exit codes."""
+    os.umask(os.umask(_OTHERS_NOTHING) | _OTHERS_NOTHING)  # of this process and its children, before Hydra makes folders
+    signal.signal(signal.SIGTERM, _interrupt)  # before a mode has taken over, it ends the process as Ctrl-C does
+    logging.raiseExceptions = False  # a log that cannot be written (a full disk) is no reason for tracebacks on the terminal
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
     try:
         sys.argv[1:] = with_saved_overrides(with_pluses(sys.argv[1:]))
@@ -55,6 +77,7 @@ def main() -> None:
         _tell(error)
         sys.exit(EXIT_BAD_CONFIG)
     try:
+        check_words(sys.argv[1:])
         check_choices(sys.argv[1:], config_directory())
         _compose_and_run()
     except (HydraException, OmegaConfBaseException, BadConfigError) as error:
@@ -64,6 +87,11 @@ def main() -> None:
         sys.exit(EXIT_BAD_CONFIG)
     except YAMLError as error:
         _tell(BadConfigError(f"a file of the configuration is no YAML: {' '.join(str(error).split())}"))
+        sys.exit(EXIT_BAD_CONFIG)
+    except (ValueError, RecursionError, OSError) as error:
+        if _Exit.has_begun:
+            raise
+        _tell(BadConfigError(_refusal(error)))
         sys.exit(EXIT_BAD_CONFIG)
     except BrokenExecutor:
         _tell("a process of the launcher was killed, and its jobs with it; resume=DIR with the multirun's folder runs them again")
@@ -76,9 +104,19 @@ def main() -> None:
     sys.exit(max(_Exit.code, SweepComparison.exit_code))
 
 
+def _refusal(error: Exception) -> str:
+    """Of what Hydra stumbles over before a job begins."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}; hydra.run.dir and hydra.sweep.dir must be folders that can be made"
+    if isinstance(error, RecursionError):
+        return "the configuration is nested too deeply"
+    return f"the configuration cannot be read: {' '.join(str(error).split())}"
+
+
 @hydra.main(version_base="1.3", config_path=config_directory(), config_name="config")
 def _compose_and_run(config: DictConfig) -> float:
     """One job; gives the objective, or else the exit code, as optimising sweepers expect a number."""
+    _Exit.has_begun = True
     job = HydraConfig.get()
     if job.mode == RunMode.RUN:
         _Exit.code = _run(config)
@@ -105,9 +143,7 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         from simulator.checks import CHECKS  # noqa: PLC0415
         from simulator.schema import read_specification  # noqa: PLC0415
 
-        content = OmegaConf.to_container(config, resolve=True)
-        assert isinstance(content, dict)  # noqa: S101  # Hydra's root is a mapping
-        specification = read_specification({str(key): value for key, value in content.items()}, CHECKS)
+        specification = read_specification(_content(config), CHECKS)
         # Imported by name: a mode brings in only what it needs, so that `mode=plan` loads no Kafka client.
         mode = importlib.import_module(f"simulator.modes.{specification.mode}")
         from simulator.modes.context import Context  # noqa: PLC0415  # after the checks, for a quick answer to a typing error
@@ -121,9 +157,9 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         _tell(error)
         return error.exit_code
     except OSError as error:
-        _tell(f"{error.filename or directory.path}: {error.strerror or error}")
         _LOG.exception("the system refused")
-        return EXIT_MISMATCH
+        _tell(f"{error.filename or directory.path}: {error.strerror or error}")
+        return EXIT_UNREACHABLE
 
 
 def _resumed(context: Context) -> Context:
@@ -131,6 +167,22 @@ def _resumed(context: Context) -> Context:
 
     check_resume(context.specification, context.directory, context.plan_hash())
     return replace(context, is_resumed=True)
+
+
+def _content(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain data.
+
+    Raises:
+        BadConfigError: an interpolation leads nowhere, or the whole is nested too deeply.
+    """
+    try:
+        content = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise BadConfigError(interpolation_fault(config, error)) from None
+    except RecursionError as error:
+        raise BadConfigError(_refusal(error)) from None
+    assert isinstance(content, dict)  # noqa: S101  # Hydra's root is a mapping
+    return {str(key): value for key, value in content.items()}
 
 
 def _run_or_resume(mode: ModuleType, context: Context) -> int:
@@ -146,7 +198,7 @@ def _run_or_resume(mode: ModuleType, context: Context) -> int:
 
 def _tell(error: object) -> None:
     """One line per fault on stderr; inside a job Hydra's log has it too."""
-    if _LOG.hasHandlers():  # before a job there is no log, and Python's last resort is stderr once more
+    if _Exit.has_begun:  # before a job there is no log but stderr
         _LOG.error("%s", error)
     for line in str(error).splitlines():
-        sys.stderr.write(f"error: {line}\n")
+        sys.stderr.write(f"error: {printable(line)}\n")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from simulator.errors import printable
 from simulator.parameters import FORMS
 
 # Wording of pydantic's own error types; `{name}` is filled from the error's context.
@@ -31,27 +33,51 @@ _MESSAGES = {
     "missing": "is missing",
     "string_pattern_mismatch": "must match {pattern}",
     "string_too_short": "must not be empty",
+    "string_too_long": "must be {max_length} characters long at most",
+    "too_long": "must hold {max_length} at most",
+    "string_unicode": "must be text that can be written as UTF-8",
+    "invalid_key": "no such key; keys must be text",
+    "recursion_loop": "must not hold itself",
     "too_short": "must not be empty",
     "union_tag_invalid": "must be one of {expected_tags}",
     "union_tag_not_found": "needs the key `kind`",
 }
 
+_SHOWN = 81
+"""One more character of a value than are shown: a line of a terminal."""
+_LONGEST_WORD, _MOST_KNOWN, _MOST_STRANGERS = 100, 1000, 20
+"""Beyond them the search for what was meant would take longer than the user waits."""
+_KEY = "[key]"
+"""The end of pydantic's location of a key that is wrong by itself."""
+
 NOT_SWITCHED_ON = "the fault {name} is not switched on; add it: 'faults=[{chosen}]'"
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?`, or nothing when no known word is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
+    """`; did you mean X?`, or nothing when no known word is near. Of long words and many known ones none is looked for."""
+    words = list(islice(known, _MOST_KNOWN + 1))
+    if len(word) > _LONGEST_WORD or len(words) > _MOST_KNOWN:
+        return ""
+    near = get_close_matches(word, words, n=1, cutoff=0.5)
+    return f"; did you mean {show(near[0])}?" if near else ""
+
+
+def strangers(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Those of some names that are not known, each once: the first of them, where there are many."""
+    there = set(known)
+    return list(islice((name for name in dict.fromkeys(names) if name not in there), _MOST_STRANGERS))
 
 
 def show(value: object) -> str:
     """A value as a user writes it, cut to one short line."""
-    text = str(value) if isinstance(value, (str, float, int)) else repr(value)
     if value is None or isinstance(value, bool):
-        text = {None: "null", True: "true", False: "false"}[value]
-    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  # one line of a terminal
+        return {None: "null", True: "true", False: "false"}[value]
+    try:
+        text = str(value) if isinstance(value, (str, float, int)) else repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or what is nested as deeply
+        text = f"{type(value).__name__} ..."
+    text = printable(text[:_SHOWN])
+    return text if len(text) < _SHOWN else text[: _SHOWN - 4] + "..."
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -81,11 +107,11 @@ def _absent_faults(errors: Sequence[Any]) -> dict[str, object]:
 
 
 def _is_missing_key_of_fault(item: Any) -> bool:  # noqa: ANN401  # pydantic's ErrorDetails
-    return item["type"] == "missing" and item["loc"][0] == "faults" and len(item["loc"]) == 3  # noqa: PLR2004  # section, fault, key
+    return item["type"] == "missing" and item["loc"][:1] == ("faults",) and len(item["loc"]) == 3  # noqa: PLR2004  # section, fault, key
 
 
 def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
-    key = ".".join(path)
+    key = ".".join(path) or "config"  # a key that no text can hold has no path
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
         siblings = list(dict.fromkeys(key for owner in owners for key in owner.model_fields))
@@ -107,14 +133,14 @@ def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[lis
     path: list[str] = []
     known: list[type[BaseModel]] = [model]
     owners = known
-    for part in location:
-        if part in FORMS and known == []:
+    for place, part in enumerate(location):
+        if (part == _KEY and 0 < place == len(location) - 1) or (part in FORMS and known == []):
             continue
         tagged = [kind for kind in known if _tag(kind) == part]
         if tagged and len(known) > 1:
             known = tagged
             continue
-        path.append(str(part))
+        path.append(show(str(part)) if part != "" else "''")
         # An item of a mapping or list is no field; what is below it is a key of the item's model.
         owners = known or owners
         fields = [kind.model_fields[str(part)].annotation for kind in known if str(part) in kind.model_fields]

@@ -62,8 +62,8 @@ def finished(directory: RunDirectory, plan_hash: str) -> int | None:
     noted = directory.path / _KEPT / "exit_code"
     if not noted.is_file() or not directory.plan.is_file() or read_plan(directory.plan).hash != plan_hash:
         return None
-    code = int(noted.read_text(encoding="utf-8"))
-    return code if code in {EXIT_OK, EXIT_MISMATCH} else None
+    said = noted.read_bytes().strip()
+    return next((code for code in (EXIT_OK, EXIT_MISMATCH) if said == b"%d" % code), None)
 
 
 def clear(directory: RunDirectory) -> None:

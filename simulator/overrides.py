@@ -8,14 +8,23 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from simulator.checks import CHECKS
-from simulator.choices import LISTS, groups_of, option_fault, values_of, written
+from simulator.choices import (
+    LISTS,
+    groups_of,
+    interpolation_fault,
+    option_fault,
+    overrides_of,
+    own_folder,
+    parse,
+    values_of,
+    written,
+)
 from simulator.diagnosis import NOT_SWITCHED_ON, show, suggestion
 from simulator.errors import BadConfigError
 from simulator.schema import read_specification
@@ -32,12 +41,13 @@ def diagnose(arguments: list[str], conf: str, error: Exception) -> list[str]:
         conf: the configuration's folder.
         error: what Hydra said.
     """
-    overrides, faults = _parse([argument for argument in arguments if not argument.startswith("-")])
+    overrides, faults = _parse(overrides_of(arguments))
+    own = own_folder(arguments)
     is_multirun = not {"-m", "--multirun"}.isdisjoint(arguments)
-    groups = groups_of(conf)
+    groups = groups_of(conf, own)
     GlobalHydra.instance().clear()
     with initialize_config_dir(conf, version_base="1.3"):
-        good: list[str] = []
+        good: list[str] = [] if own is None else [f"hydra.searchpath=['file://{own}']"]
         # First scenarios, then options, then their delays and keys, which are there or not whatever the command line's order.
         for override in sorted(overrides, key=lambda override: _rank(override, groups)):
             fault = _fault(override, groups, good)
@@ -50,13 +60,14 @@ def diagnose(arguments: list[str], conf: str, error: Exception) -> list[str]:
 
 
 def _parse(words: list[str]) -> tuple[list[Override], list[str]]:
-    parsed, faults = [], []
+    parsed: list[Override] = []
+    faults: list[str] = []
     for word in words:
-        try:
-            parsed += OverridesParser.create().parse_overrides([word])
-        except HydraException:  # noqa: PERF203  # each word is tried, to tell all faults at once
-            what = "the value cannot be read; are its brackets and quotes closed?" if "=" in word else "is no override KEY=VALUE"
-            faults.append(f"{show(word)}: {what}")
+        override = parse(word)
+        if isinstance(override, str):
+            faults.append(override)
+        else:
+            parsed.append(override)
     return parsed, faults
 
 
@@ -71,7 +82,7 @@ def _fault(override: Override, groups: dict[str, list[str]], good: list[str]) ->
     key = override.key_or_group
     fault = option_fault(override, groups[key]) if key in groups else None
     fault = fault or _absent_fault(override, groups["faults"], good)
-    if fault or key.split(".")[0] == "hydra":
+    if fault or _is_hydras(key):
         return fault
     for single in _singles(override):
         try:
@@ -81,8 +92,14 @@ def _fault(override: Override, groups: dict[str, list[str]], good: list[str]) ->
     return None
 
 
+def _is_hydras(key: str) -> bool:
+    return re.split("[./]", key)[0] == "hydra"
+
+
 def _singles(override: Override) -> list[str]:
-    """The override; of a sweep one for each value."""
+    """The override; of a sweep one for each value, but for patterns of options, which only Hydra can look up."""
+    if isinstance(override.value(), Glob):
+        return []
     if not override.is_sweep_override():
         return [override.input_line or ""]
     key = (override.input_line or "").partition("=")[0]
@@ -92,7 +109,7 @@ def _singles(override: Override) -> list[str]:
 def _stand_in(override: Override, groups: Mapping[str, list[str]], good: list[str]) -> list[str]:
     """What an override adds to those that the next ones are looked at with: nothing if it is bad, of options swept the first."""
     key = override.key_or_group
-    if key.split(".")[0] == "hydra" or (override.is_sweep_override() and key not in groups):
+    if _is_hydras(key) or isinstance(override.value(), Glob) or (override.is_sweep_override() and key not in groups):
         return []
     first = _singles(override)[:1]
     if key in LISTS and override.is_sweep_override() and not any(isinstance(value, list) for value in values_of(override)):
@@ -165,6 +182,8 @@ def _key_fault(override: Override, groups: list[str], good: list[str]) -> str:
     parts = key.split(".")
     known = _names_at(parts[:-1], OmegaConf.to_container(compose("config", good), resolve=False))
     known += groups if len(parts) == 1 else []
+    if parts[-1] in known and override.is_add():
+        return f"{key}={value}: is there already; write it without the plus"
     if parts[-1] in known:
         return f"{key}={value}: has names that are not there yet; they are added with a plus: +{key}=…"
     near = suggestion(parts[-1], known)
@@ -186,10 +205,13 @@ def _named(node: object) -> dict[str, Any]:
 
 def _faults_of_rest(good: list[str]) -> list[str]:
     try:
-        content = OmegaConf.to_container(compose("config", good), resolve=True)
+        config = compose("config", good)
+        content = OmegaConf.to_container(config, resolve=True)
         read_specification(content, CHECKS)  # type: ignore[arg-type]  # a root that is no mapping is refused by it
     except BadConfigError as error:
         return list(error.faults)
+    except OmegaConfBaseException as error:
+        return [interpolation_fault(config, error)]
     except _REFUSALS as error:
         return [_first_line(error)]
     return []

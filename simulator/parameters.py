@@ -9,7 +9,43 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 Number = TypeVar("Number", bound=float)
 Positive = Annotated[float, Field(gt=0)]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def _is_printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("must have printable characters only")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_is_printable)]
+"""What reaches records, SQL text, terminals and pages; they quote whatever else it holds."""
+
+
+def _is_a_path(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("must not hold the character NUL")
+    return path
+
+
+FilePath = Annotated[Text, AfterValidator(_is_a_path)]
+"""A path as the system takes them, of a file that the user names."""
+
+_PATTERN_LETTERS = set("{}[]*?\\:")
+
+
+def _stays_inside(path: str) -> str:
+    """As text: whether a symbolic link leads elsewhere is the user's own business."""
+    parts = path.split("/")
+    if not path.isprintable() or path != path.strip() or not all(parts) or not _PATTERN_LETTERS.isdisjoint(path):
+        raise ValueError("must be a folder's name such as events, or several with / between, without {}[]*?\\: and empty names")
+    if any(part.startswith((".", "_")) for part in parts):
+        raise ValueError("must stay within the run directory, and no name may begin with . or _, which readers pass over")
+    return path
+
+
+RunFolder = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_stays_inside)]
+"""A folder below the run directory. Spark would read some letters as a pattern of several folders."""
 
 
 class Parameters(BaseModel):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jsonschema
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from simulator.errors import BadConfigError
 from simulator.faults.model import Faults
@@ -253,14 +253,27 @@ def parse_plan(text: str, name: str) -> Plan:
     """
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadConfigError(f"{name}: is not a plan (no valid JSON: {error})") from None
     fault = next(_validator().iter_errors(content), None)
     if fault is not None:
         raise BadConfigError(f"{name}: is not a plan ({fault.json_path}: {_short(fault.message)})")
-    if content["hash"] != content_hash(content):
+    if content["hash"] != _hash_of(content):
         raise BadConfigError(f"{name}: was altered since it was written (its content does not have its hash); compile it again")
-    return Plan.model_validate(content)
+    try:
+        return Plan.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadConfigError(f"{name}: is not a plan ({where}: {_short(first['msg'])})") from None
+
+
+def _hash_of(content: dict[str, Any]) -> str | None:
+    """None of what has no canonical form: it was not written by this program."""
+    try:
+        return content_hash(content)
+    except ValueError:  # NaN, or a lone surrogate, which JSON can write as an escape
+        return None
 
 
 def _validator() -> jsonschema.Draft202012Validator:

@@ -10,6 +10,9 @@ from typing import Any
 
 from simulator.errors import BadConfigError
 
+RUN_NAMES = frozenset({"batches", "broker", "checkpoint", "checkpoint-dead-letters", "services", "states"})
+"""Folders of every run, beside which those of the configuration are made."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -124,11 +127,14 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         BadConfigError: it is not there or not of that form.
     """
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        contents = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
         raise BadConfigError(f"{path}: cannot be read ({error.strerror}); is this the directory of a finished run?") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadConfigError(f"{path}: is not a file of JSON lines ({error})") from None
+    if not all(isinstance(content, dict) for content in contents):
+        raise BadConfigError(f"{path}: must hold JSON objects, a line each")
+    return contents
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -141,7 +147,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfigError(f"{path}: cannot be read ({error.strerror}); is this the directory of a finished run?") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadConfigError(f"{path}: is no valid JSON ({error})") from None
     if not isinstance(content, dict):
         raise BadConfigError(f"{path}: is no JSON object")

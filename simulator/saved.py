@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from simulator.errors import BadConfigError
 
@@ -35,8 +38,7 @@ def _of_run(arguments: list[str], folder: Path) -> list[str]:
     saved = folder / _SAVED_RUN
     if not saved.is_file():
         raise BadConfigError(f"resume={folder}: must be the directory of a run; there is no {_SAVED_RUN}")
-    hydra: Any = OmegaConf.load(folder / _SAVED_HYDRA)
-    words: list[Any] = [*hydra.hydra.overrides.hydra, *OmegaConf.load(saved)]
+    words = _read(folder, saved, lambda task: [*_load(folder / _SAVED_HYDRA).hydra.overrides.hydra, *task])
     return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
 
 
@@ -47,9 +49,20 @@ def _of_multirun(arguments: list[str], folder: Path) -> list[str]:
     saved = folder / _SAVED_MULTIRUN
     if not saved.is_file():
         raise BadConfigError(f"resume={folder}: must be the directory of a multirun; there is no {_SAVED_MULTIRUN}")
-    content: Any = OmegaConf.load(saved)
-    words = [*content.hydra.overrides.hydra, *content.hydra.overrides.task]
+    words = _read(folder, saved, lambda content: [*content.hydra.overrides.hydra, *content.hydra.overrides.task])
     return [*arguments, *_again(words), f"hydra.sweep.dir={folder}"]
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401  # whatever a file of YAML holds
+    return OmegaConf.load(path)
+
+
+def _read(folder: Path, path: Path, words_of: Callable[[Any], list[Any]]) -> list[Any]:
+    try:
+        return words_of(_load(path))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, YAMLError, OmegaConfBaseException) as error:
+        reason = " ".join(str(error).split())
+        raise BadConfigError(f"resume={folder}: {path.name} is not as Hydra writes it ({reason})") from None
 
 
 def _again(words: list[Any]) -> list[str]:

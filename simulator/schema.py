@@ -12,9 +12,9 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
-from simulator.diagnosis import describe, suggestion
+from simulator.diagnosis import describe, show, strangers, suggestion
 from simulator.errors import BadConfigError
 from simulator.faults.model import Faults
 from simulator.market.arrivals import Arrivals
@@ -26,7 +26,7 @@ from simulator.market.session import Session, SessionPlan, plan_hours
 from simulator.market.shocks import Shock
 from simulator.market.volumes import Volumes
 from simulator.metrics import METRICS
-from simulator.parameters import Parameters, Positive, Text
+from simulator.parameters import FilePath, Name, Parameters, Positive, RunFolder, Text
 from simulator.symbols import Symbols
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -37,6 +37,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 # Longer spans would leave int64 nanoseconds: 100 years of 365.25 days.
 Seconds = Annotated[float, Field(gt=0, le=3_155_760_000)]
+_MICROSECOND = 1e-6
+_MOST_WINDOWS = 10_000
+"""That an event may fall in: Spark makes a row of each."""
+
+
+def _is_a_microsecond(seconds: float) -> float:
+    if seconds < _MICROSECOND:
+        raise ValueError(f"must be at least one microsecond, {_MICROSECOND:g}")
+    return seconds
+
+
+WindowSpan = Annotated[Seconds, AfterValidator(_is_a_microsecond)]
 
 
 class Clock(Parameters):
@@ -44,7 +56,7 @@ class Clock(Parameters):
 
     kind: Literal["realtime", "accelerated", "unpaced"]
     speed: Positive | None
-    start: str | None
+    start: Text | None
     catch_up: bool
 
     @field_validator("speed")
@@ -75,16 +87,16 @@ class Clock(Parameters):
 class EventNames(Parameters):
     """The payload's name of each field."""
 
-    symbol: Text
-    seq: Text
-    event_time: Text
-    price: Text
-    volume: Text
-    bid: Text
-    ask: Text
-    bid_size: Text
-    ask_size: Text
-    condition: Text
+    symbol: Name
+    seq: Name
+    event_time: Name
+    price: Name
+    volume: Name
+    bid: Name
+    ask: Name
+    bid_size: Name
+    ask_size: Name
+    condition: Name
 
 
 class Event(Parameters):
@@ -98,7 +110,7 @@ class Event(Parameters):
     def _are_distinct(cls, names: EventNames) -> EventNames:
         values = list(names.model_dump().values())
         # Spark compares field names without regard to case.
-        if len({value.lower() for value in values}) != len(values):
+        if len({value.casefold() for value in values}) != len(values):
             raise ValueError("must be distinct, also without regard to case")
         # Columns that the pipeline adds while it parses.
         reserved = {"_corrupt_record", "file"} & {value.lower() for value in values}
@@ -185,7 +197,7 @@ class FileSink(Parameters):
 
     kind: Literal["file"]
     format: Literal["ndjson", "parquet"]
-    path: Text
+    path: RunFolder
     seconds_per_file: Seconds
 
 
@@ -247,8 +259,8 @@ class SlidingWindow(Parameters):
     """`conf/window/sliding.yaml`."""
 
     kind: Literal["sliding"]
-    size: Seconds
-    slide: Seconds
+    size: WindowSpan
+    slide: WindowSpan
     watermark: Annotated[float, Field(ge=0, le=3_155_760_000)]
     deduplicate: bool
 
@@ -258,6 +270,8 @@ class SlidingWindow(Parameters):
         size = info.data.get("size")
         if size is not None and slide > size:
             raise ValueError(f"must not be more than window.size={size:g}, or events would fall in no window")
+        if size is not None and size / slide > _MOST_WINDOWS:
+            raise ValueError(f"puts an event in more than {_MOST_WINDOWS} windows of window.size={size:g}")
         return slide
 
 
@@ -265,7 +279,7 @@ class TumblingWindow(Parameters):
     """`conf/window/tumbling.yaml`."""
 
     kind: Literal["tumbling"]
-    size: Seconds
+    size: WindowSpan
     watermark: Annotated[float, Field(ge=0, le=3_155_760_000)]
     deduplicate: bool
 
@@ -274,7 +288,7 @@ class SessionWindow(Parameters):
     """`conf/window/session.yaml`."""
 
     kind: Literal["session"]
-    gap: Seconds
+    gap: WindowSpan
     watermark: Annotated[float, Field(ge=0, le=3_155_760_000)]
     deduplicate: bool
 
@@ -287,7 +301,7 @@ class Metrics(Parameters):
     @field_validator("names")
     @classmethod
     def _are_known(cls, names: list[str]) -> list[str]:
-        unknown = [f"{name}{suggestion(name, METRICS)}" for name in names if name not in METRICS]
+        unknown = [f"{show(name)}{suggestion(name, METRICS)}" for name in strangers(names, METRICS)]
         if unknown:
             raise ValueError(f"holds unknown {', '.join(unknown)}; allowed: {', '.join(METRICS)}")
         if len(set(names)) != len(names):
@@ -308,7 +322,7 @@ class ParquetOutput(Parameters):
 
     kind: Literal["parquet"]
     mode: Literal["update", "append"]
-    path: Text
+    path: RunFolder
 
 
 class KafkaOutput(Parameters):
@@ -323,7 +337,7 @@ class DeadLetterFiles(Parameters):
     """`conf/dead_letters/files.yaml`."""
 
     kind: Literal["files"]
-    path: Text
+    path: RunFolder
 
 
 class DeadLetterTopic(Parameters):
@@ -386,7 +400,7 @@ class Verify(Parameters):
     @field_validator("metrics")
     @classmethod
     def _are_known(cls, metrics: dict[str, str | None]) -> dict[str, str | None]:
-        unknown = [f"{name}{suggestion(name, METRICS)}" for name in metrics if name not in METRICS]
+        unknown = [f"{show(name)}{suggestion(name, METRICS)}" for name in strangers(metrics, METRICS)]
         if unknown:
             raise ValueError(f"holds unknown {', '.join(unknown)}; allowed: {', '.join(METRICS)}")
         return metrics
@@ -405,12 +419,12 @@ class Specification(Parameters):
     duration: Seconds | None
     topic: TopicName
     events: Annotated[int, Field(ge=1)]
-    run: str | None
-    results: str | None
-    resume: str | None
+    run: FilePath | None
+    results: FilePath | None
+    resume: FilePath | None
     objective: Literal["watermark", "batch_seconds", "lag_p99", "state_rows"] | None
-    a: str | None
-    b: str | None
+    a: FilePath | None
+    b: FilePath | None
     live: bool
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None
     metrics_host: Text

@@ -8,10 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from simulator.parameters import Parameters, Positive, Text
+from simulator.parameters import Name, Parameters, Positive
 
 # Weights are written with few digits; their sum is not 1 to the last bit.
 WEIGHT_TOLERANCE = 1e-9
+_MOST, _LONGEST = 100_000, 256
+# One conversion, of a width that needs no more than a name's length, and else nothing but text.
+_PATTERN = re.compile(r"(?:[^%]|%%)*%[-+ 0#]*\d{0,3}(?:\.\d{1,3})?[dixXo](?:[^%]|%%)*", re.DOTALL)
 
 
 class Ticker(Parameters):
@@ -41,26 +44,23 @@ class Weights(Parameters):
 class Symbols(Parameters):
     """`conf/symbols`: patterned symbols and tickers by name."""
 
-    count: Annotated[int, Field(ge=0, le=100_000)]
-    pattern: str
+    count: Annotated[int, Field(ge=0, le=_MOST)]
+    pattern: Annotated[str, Field(max_length=_LONGEST)]
     price: Positive
     tick_size: Positive
     mean_volume: Annotated[float, Field(ge=1, le=1e12)]
     lot_size: Annotated[int, Field(ge=1, le=1_000_000)]
     tick_bands: list[TickBand]
     weights: Weights
-    tickers: dict[Text, Ticker]
+    tickers: dict[Name, Ticker]
 
     @field_validator("pattern")
     @classmethod
     def _formats_a_number(cls, pattern: str) -> str:
-        try:
-            names = {pattern % number for number in (0, 1)}
-        except (TypeError, ValueError):
-            names = set()
-        of_an_integer = re.search(r"%[-+ 0#]*\d*(?:\.\d+)?[dixXo]", pattern.replace("%%", ""))
-        if len(names) != 2 or not of_an_integer:  # noqa: PLR2004  # two numbers must give two names
+        if not _PATTERN.fullmatch(pattern):
             raise ValueError("must hold one printf conversion of an integer, as SYM%03d does")
+        if len(pattern % _MOST) > _LONGEST:
+            raise ValueError(f"must give names of {_LONGEST} characters at most")
         return pattern
 
     @field_validator("tickers")

@@ -8,6 +8,7 @@ from typing import Any
 
 Audit = dict[str, "int | None"]
 
+_WITH_FOREIGN = ("in_topic", "read")
 _PARTS = ("aggregated", "status", "late_dropped", "duplicates_removed", "rejected")
 
 
@@ -16,18 +17,20 @@ def is_recovered(report: Mapping[str, Any]) -> bool:
     return bool(report.get("recovered"))
 
 
-def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Mapping[str, Any]]) -> Audit:
+def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Mapping[str, Any]], foreign: int = 0) -> Audit:
     """Counts by stage, Spark's from the reports of its micro-batches.
 
     Args:
         generated: events handed to the sink.
         acked: events whose arrival the sink confirmed.
-        in_topic: records that the topic gained; None for sinks without a topic.
+        in_topic: records that the topic gained, foreign ones among them; None for sinks without a topic.
         reports: the `progress` events of the pipeline. Where one of them is only recovered, Spark's counts are None.
+        foreign: records of the topic that the run has not sent.
     """
     reports = list(reports)
     if any(map(is_recovered, reports)):
-        return {"generated": generated, "acked": acked, "in_topic": in_topic, **dict.fromkeys(("read", *_PARTS))}
+        told = {"generated": generated, "acked": acked, "in_topic": in_topic, "foreign": None if in_topic is None else foreign}
+        return {**told, **dict.fromkeys(("read", *_PARTS))}
     read = rejected = status = accepted = late = duplicates = 0
     for report in reports:
         parsed = report["observed"].get("parsed") or {}
@@ -41,6 +44,7 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
         "generated": generated,
         "acked": acked,
         "in_topic": in_topic,
+        "foreign": None if in_topic is None else foreign,
         "read": read,
         "aggregated": accepted - late,
         "late_dropped": late,
@@ -48,6 +52,25 @@ def tally(generated: int, acked: int, in_topic: int | None, reports: Iterable[Ma
         "rejected": rejected,
         "status": status,
     }
+
+
+def without_foreign(told: Audit) -> tuple[Audit, int]:
+    """The counts of a run without injected faults, less what only foreign records can have led to.
+
+    Of the run's own records none is rejected, late or a repeat.
+
+    Returns:
+        The counts, and how many foreign records the job took for events.
+    """
+    if told["read"] is None:
+        return told, 0
+    audit, left = dict(told), told["foreign"] or 0
+    ticks = max(0, left - (told["rejected"] or 0))
+    for part in ("rejected", "late_dropped", "duplicates_removed", "aggregated"):
+        theirs = min(left, audit[part] or 0)
+        audit[part] = (audit[part] or 0) - theirs
+        left -= theirs
+    return audit, ticks
 
 
 def audit_faults(audit: Audit, statuses: int) -> list[str]:
@@ -66,10 +89,13 @@ def audit_faults(audit: Audit, statuses: int) -> list[str]:
 
 def balance_faults(audit: Audit) -> list[str]:
     """The stages between which events were lost or came from nowhere, one line each."""
+    foreign = audit["foreign"] or 0
     stages = [stage for stage in ("generated", "acked", "in_topic", "read") if audit[stage] is not None]
-    steps = [(before, after) for before, after in pairwise(stages) if audit[before] != audit[after]]
+    own = {stage: (audit[stage] or 0) - (foreign if stage in _WITH_FOREIGN else 0) for stage in stages}
+    steps = [(before, after) for before, after in pairwise(stages) if own[before] != own[after]]
     faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps]
-    total = sum(audit[part] or 0 for part in _PARTS)
+    parts = (*_PARTS, "foreign") if foreign else _PARTS
+    total = sum(audit[part] or 0 for part in parts)
     if audit["read"] is not None and audit["read"] != total:
-        faults.append(f"read={audit['read']} but {' + '.join(_PARTS)}={total}")
-    return faults
+        faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
+    return [f"{fault} (foreign={foreign})" for fault in faults] if foreign else faults

@@ -7,6 +7,7 @@ from typing import final
 
 import polars as pl
 
+from simulator.answers.foreign import Foreign
 from simulator.answers.reader import Fate, Reading
 from simulator.encode.payload import Payloads
 from simulator.plan import Plan
@@ -41,12 +42,15 @@ class DeadLetters:
             lines = pl.Series("value", self._payloads.lines(rejected.records), dtype=pl.Binary)
             self._parts.append(pl.DataFrame({"value": lines, "file": self._names.gather(pl.Series(rejected.place))}))
 
-    def faults(self, folder: Path) -> list[str]:
-        """What is wrong with the dead letters in a folder, one line each."""
+    def faults(self, folder: Path, foreign: Foreign) -> list[str]:
+        """What is wrong with the dead letters in a folder, one line each; those of foreign records are no concern of the run."""
         keys = ["partition", "offset", "value"] if self._is_topic else ["file", "value"]
         expected = pl.concat(self._parts) if self._parts else None
         files = sorted(folder.glob("**/*.parquet"))
         found = pl.concat([pl.read_parquet(file, hive_partitioning=False) for file in files]) if files else None
+        if found is not None and len(foreign):
+            places = ["partition", "offset"]
+            found = found.with_columns(pl.col(places).cast(pl.Int64)).join(foreign.frame(), on=places, how="anti")
         wanted, had = _counted(expected, keys), _counted(found, keys)
         if wanted is None or had is None:
             return _told("are missing", wanted, keys) + _told("are of no rejected record", had, keys)

@@ -9,13 +9,15 @@ from typing import Any
 import polars as pl
 
 from simulator.answers.accounts import Accounts
-from simulator.answers.audit import Audit, audit_faults, balance_faults, tally
+from simulator.answers.audit import Audit, audit_faults, balance_faults, tally, without_foreign
 from simulator.answers.expected import Answers, ReplayedAnswers, expected_answers, replayed_answers, unwatched
+from simulator.answers.foreign import Foreign
 from simulator.answers.microbatches import MicroBatches, file_log, topic_log
 from simulator.answers.placement import Placement
 from simulator.answers.reader import Fate
+from simulator.finished import read_reports
 from simulator.plan import Plan
-from simulator.rundir import RunDirectory, read_lines
+from simulator.rundir import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Judgement:
         audit: the counts of each stage.
         faults: where they do not agree, one line each.
         injected: how many records each fault has struck.
+        foreign_ticks: foreign records that the job took for events.
     """
 
     windows: pl.DataFrame
@@ -35,6 +38,7 @@ class Judgement:
     audit: Audit
     faults: list[str]
     injected: dict[str, int] = field(default_factory=dict)
+    foreign_ticks: int = 0
 
 
 def judge(
@@ -53,15 +57,16 @@ def judge(
         in_topic: records that the topic gained; None for sinks without a topic.
         watch: told how many events were followed since it was last told.
     """
-    reports = read_lines(directory.microbatches)
+    reports = read_reports(directory.microbatches)
     counts = manifest["counts"]
-    told = tally(counts["generated"], counts["acked"], in_topic, reports)
+    foreign = Foreign(manifest.get("foreign") or {})
+    told = tally(counts["generated"], counts["acked"], in_topic, reports, len(foreign))
     if not plan.faults.any:
         return _clean(expected_answers(plan, manifest["start"], counts["generated"], watch), told)
     placement = Placement(plan, manifest["deliveries"], manifest["partitions"])
     log = micro_batches(plan, directory, placement, reports)
     answers = replayed_answers(plan, manifest["start"], counts["generated"], placement, log, watch)
-    return _with_faults(plan, directory, answers, told)
+    return _with_faults(plan, directory, answers, told, foreign)
 
 
 def micro_batches(plan: Plan, directory: RunDirectory, placement: Placement, reports: list[dict[str, Any]]) -> MicroBatches:
@@ -73,18 +78,21 @@ def micro_batches(plan: Plan, directory: RunDirectory, placement: Placement, rep
 
 def _clean(answers: Answers, told: Audit) -> Judgement:
     tables = {} if answers.timeline is None else {"timeline": answers.timeline}
-    return Judgement(answers.windows, tables, told, audit_faults(told, answers.statuses))
+    audit, ticks = without_foreign(told)
+    return Judgement(answers.windows, tables, audit, audit_faults(audit, answers.statuses), foreign_ticks=ticks)
 
 
-def _with_faults(plan: Plan, directory: RunDirectory, answers: ReplayedAnswers, told: Audit) -> Judgement:
+def _with_faults(plan: Plan, directory: RunDirectory, answers: ReplayedAnswers, told: Audit, foreign: Foreign) -> Judgement:
     audit = _known(told, answers.accounts)
     kinds = answers.ledger["kind"].value_counts().sort("kind")
     tables = {"ledger": answers.ledger, "every": answers.every, "deduplicated": answers.deduplicated}
-    faults = balance_faults(audit) + answers.accounts.faults()
+    rejected = told["rejected"]
+    ticks = 0 if rejected is None else max(0, len(foreign) - max(0, rejected - (audit["rejected"] or 0)))
+    faults = balance_faults(audit) + answers.accounts.faults(foreign)
     letters = plan.aggregation.dead_letters.output if plan.aggregation else None
     if letters is not None and letters.path is not None:
-        faults += answers.dead_letters.faults(directory.path / letters.path)
-    return Judgement(answers.windows, tables, audit, faults, dict(kinds.iter_rows()))
+        faults += answers.dead_letters.faults(directory.path / letters.path, foreign)
+    return Judgement(answers.windows, tables, audit, faults, dict(kinds.iter_rows()), ticks)
 
 
 def _known(told: Audit, accounts: Accounts) -> Audit:
@@ -97,5 +105,5 @@ def _known(told: Audit, accounts: Accounts) -> Audit:
         "status": Fate.STATUS,
     }
     # Where Spark's own count is lost, this one is still held against the topic's.
-    read = accounts.read if told["read"] is None else told["read"]
+    read = accounts.read + (told["foreign"] or 0) if told["read"] is None else told["read"]
     return {**told, "read": read, **{name: accounts.total(fate) for name, fate in parts.items()}}

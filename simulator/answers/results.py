@@ -14,6 +14,7 @@ from simulator.answers.times import NotATimeError, as_instants
 from simulator.answers.windows import KEYS
 from simulator.diagnosis import show, suggestion
 from simulator.errors import BadConfigError
+from simulator.finished import guarded
 from simulator.plan import WindowPlan
 
 # Types are those of all rows, not of the first ones.
@@ -56,7 +57,10 @@ def merge_batches(folder: Path, output_mode: str, metrics: list[str]) -> pl.Data
     files = sorted(folder.glob("batch-*.parquet"))
     columns = [*KEYS, *metrics]
     if not files:
-        return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
+        instant = pl.Datetime("us", "UTC")
+        return pl.DataFrame(
+            schema={**dict.fromkeys(columns, pl.Float64), "window_start": instant, "window_end": instant, "symbol": pl.String}
+        )
     rows = pl.concat([pl.read_parquet(file) for file in files])
     if output_mode == "update":
         rows = rows.unique(KEYS, keep="last", maintain_order=True)
@@ -74,10 +78,7 @@ def read_results(path: Path, mapping: ColumnMapping, window: WindowPlan) -> pl.D
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise BadConfigError(f"results={path}: must end in {', '.join(_READERS)}")
-    try:
-        table = reader(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadConfigError(f"results={path}: cannot be read ({str(error).splitlines()[0]})") from None
+    table = guarded(f"results={path}", lambda: reader(path))
     return _Table(path, table, mapping).windows(window)
 
 

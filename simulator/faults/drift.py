@@ -9,9 +9,9 @@ from pydantic import Field
 from simulator.faults.base import Fault, FaultParameters, Setting
 from simulator.faults.damage import Damage
 from simulator.faults.records import Records
-from simulator.parameters import Text
+from simulator.parameters import Name
 
-Field_ = Annotated[Text, Field(max_length=100)]
+Field_ = Annotated[Name, Field(max_length=100)]
 
 
 class DriftParameters(FaultParameters):

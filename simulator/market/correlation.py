@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from simulator.diagnosis import show
 from simulator.market.dynamics import Dynamics, latent_path, mean_volatility
 from simulator.market.dynamics.base import Latent, LatentPath
-from simulator.parameters import Parameters, PerSymbol
+from simulator.parameters import Name, Parameters, PerSymbol
 from simulator.seeding import Draws, stream, words
 
 Floats = NDArray[np.float64]
@@ -39,7 +40,7 @@ class MarketFactor(Parameters):
 class SectorFactors(Parameters):
     """One factor a sector."""
 
-    names: list[Annotated[str, Field(min_length=1)]]
+    names: Annotated[list[Name], Field(max_length=1000)]
     members: dict[str, str]
     beta: PerSymbol[Beta]
     correlation: list[list[float]] | None
@@ -58,7 +59,7 @@ class SectorFactors(Parameters):
         known = getattr(info, "data", {}).get("names", [])
         unknown = sorted({sector for sector in members.values() if sector not in known})
         if unknown:
-            raise ValueError(f"names {', '.join(unknown)}, which is not in correlation.sectors.names")
+            raise ValueError(f"names {', '.join(map(show, unknown[:3]))}, which is not in correlation.sectors.names")
         return members
 
     @field_validator("correlation")

@@ -59,8 +59,9 @@ class Recorded:
             raise self.fault("must end in .csv or .parquet")
         try:
             self.frame = pl.read_parquet(self._path) if suffix == ".parquet" else pl.read_csv(self._path, try_parse_dates=True)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self.fault(f"cannot be read as {suffix[1:]}: {str(error).splitlines()[0]}") from None
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise self.fault(f"cannot be read as {suffix[1:]}: {reason}") from None
         for column in columns:
             if column not in self.frame.columns:
                 raise self.fault(f"has no column {column}; it has {', '.join(self.frame.columns)}")

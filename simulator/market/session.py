@@ -9,7 +9,7 @@ from pydantic import Field
 from simulator.errors import BadConfigError
 from simulator.market.calendar import exchange_sessions
 from simulator.market.hours import Phase, SessionPlan, TradingHours
-from simulator.parameters import Parameters
+from simulator.parameters import Parameters, Text
 
 __all__ = ["Continuous", "EquityDay", "Exchange", "Phase", "Session", "SessionPlan", "TradingHours", "plan_hours"]
 
@@ -45,7 +45,7 @@ class Exchange(Phased):
     """`conf/session/exchange.yaml`."""
 
     kind: Literal["exchange"]
-    calendar: Annotated[str, Field(min_length=1)]
+    calendar: Text
 
 
 Session = Continuous | EquityDay | Exchange

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from simulator.diagnosis import show
 from simulator.market.dynamics.base import Latent, LatentPath
 from simulator.market.exact import fixed_point, logarithm
 from simulator.market.intensity import Burst
-from simulator.parameters import NANOSECONDS, Moment, Parameters, nanoseconds
+from simulator.parameters import NANOSECONDS, Moment, Name, Parameters, nanoseconds
 
 MARKET = "market"
 
@@ -34,7 +35,7 @@ class Shock(Parameters):
     """
 
     at: Moment
-    target: Annotated[str, Field(min_length=1)] = MARKET
+    target: Name = MARKET
     move: Annotated[float, Field(gt=-1, le=100)] = 0.0
     over: Span = 0.0
     recover: Share = 0.0
@@ -51,7 +52,8 @@ class Shock(Parameters):
         if (self.rate is None) != (self.rate_over == 0.0):
             raise ValueError("needs rate and rate_over together")
         if self.rate is not None and self.target != MARKET:
-            raise ValueError(f"has a rate for {self.target}; a rate is for the whole market only, so give it an entry of its own")
+            target = show(self.target)
+            raise ValueError(f"has a rate for {target}; a rate is for the whole market only, so give it an entry of its own")
         return self
 
     @property

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
+from simulator.finished import read_manifest, read_table
 from simulator.modes.context import Context
-from simulator.modes.verify import finished_manifest
 from simulator.plan import Plan, read_plan
 from simulator.rundir import RunDirectory
 from simulator.sql import KEYS
@@ -26,7 +26,7 @@ def run(context: Context) -> int:
     a, b = RunDirectory(Path(specification.a or "")), RunDirectory(Path(specification.b or ""))
     sections = {
         "plan": plan_differences(read_plan(a.plan), read_plan(b.plan)),
-        "run": list(_changes(_facts(finished_manifest(a)), _facts(finished_manifest(b)))),
+        "run": list(_changes(_facts(read_manifest(a.manifest)), _facts(read_manifest(b.manifest)))),
         "results": list(_results(a, b)),
     }
     for name, lines in sections.items():
@@ -81,7 +81,7 @@ def _results(a: RunDirectory, b: RunDirectory) -> Iterator[str]:
     """How many windows have other numbers; by metric, and those that only one run has."""
     if not (a.results.is_file() and b.results.is_file()):
         return
-    before, after = pl.read_parquet(a.results), pl.read_parquet(b.results)
+    before, after = read_table(a.results, KEYS), read_table(b.results, KEYS)
     metrics = [name for name in before.columns if name not in KEYS and name in after.columns]
     both = before.join(after, on=list(KEYS), how="inner", suffix="_b", nulls_equal=True)
     for name in metrics:

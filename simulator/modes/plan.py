@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.syntax import Syntax
+from rich.text import Text
 from rich.tree import Tree
 
 from simulator.errors import EXIT_OK
@@ -54,9 +55,9 @@ def _grow(tree: Tree, content: dict[str, Any] | list[Any]) -> None:
     shown = items if isinstance(content, dict) else items[:_SHOWN_ITEMS]
     for key, value in shown:
         if isinstance(value, (dict, list)) and value and not _is_flat(value):
-            _grow(tree.add(str(key)), value)
+            _grow(tree.add(Text(str(key))), value)
         else:
-            tree.add(f"{key}: {value}".replace("[", r"\["))
+            tree.add(Text(f"{key}: {value}"))
     if len(items) > len(shown):
         tree.add(f"… {len(items) - len(shown)} more")
 

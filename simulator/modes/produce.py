@@ -12,6 +12,7 @@ from simulator.compiler import bootstrap_servers
 from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, SimulatorError
 from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
+from simulator.modes.manifest import manifest_kept
 from simulator.modes.resume import EarlierPart, earlier_part
 from simulator.peak import reset_peak
 from simulator.plan import Plan
@@ -36,17 +37,25 @@ def run(context: Context) -> int:
     """Send events to where the sink says; nothing is aggregated."""
     check_folder_is_free(context)
     plan = context.compile()
-    servers = None
-    if plan.sink.kind == "kafka":
-        servers = bootstrap_servers(context.specification)
-        await_broker(servers, context.specification.broker.timeout)
-        prepare_topic(plan, servers)
-        _announce_earlier_records(plan.sink.topic or "", servers)
-    with stop_on_signals() as stop, watching(context, plan) as figures:
-        outcome = produce(context, plan, servers, stop, figures.produced)
-        figures.end("incomplete" if outcome.interrupted else "complete")
+    with stop_on_signals() as stop, manifest_kept(context, plan):
+        servers = _prepare(context, plan)
+        with watching(context, plan) as figures:
+            outcome = produce(context, plan, servers, stop, figures.produced)
+            figures.end("incomplete" if outcome.interrupted else "complete")
     _conclude(context, plan, outcome)
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
+
+
+def _prepare(context: Context, plan: Plan) -> str | None:
+    """See to the topic; gives where the brokers are, None for other sinks."""
+    if plan.sink.kind != "kafka":
+        return None
+    servers = bootstrap_servers(context.specification)
+    await_broker(servers, context.specification.broker.timeout)
+    prepare_topic(plan, servers)
+    if not context.is_resumed:
+        _announce_earlier_records(plan.sink.topic or "", servers)
+    return servers
 
 
 def check_folder_is_free(context: Context) -> None:
@@ -144,9 +153,9 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
         note("running", Progress())
         try:
             outcome = production.run(start, stop, look)
-        except (SimulatorError, KeyboardInterrupt):
+        except (SimulatorError, KeyboardInterrupt) as error:
             progress = production.progress
-            note("failed", progress)
+            note("incomplete" if isinstance(error, KeyboardInterrupt) else "failed", progress)
             say(f"of {progress.generated:,} events handed over, {progress.acked:,} were acknowledged")
             raise
         samples.write(context.directory.pace)

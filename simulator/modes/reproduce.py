@@ -15,9 +15,9 @@ from simulator.answers.ledger import ledger_of
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
 from simulator.faults.digest import RecordDigest
 from simulator.faults.stream import records_of
+from simulator.finished import read_manifest, read_table
 from simulator.manifest import package_versions
 from simulator.modes.context import Context
-from simulator.modes.verify import finished_manifest
 from simulator.plan import Plan, read_plan
 from simulator.report.progress import working
 from simulator.rundir import RunDirectory
@@ -29,7 +29,7 @@ def run(context: Context) -> int:
     Everything that can be made again is: the digest always, the ledger of a run with faults, the windows of a run with answers.
     """
     finished = RunDirectory(Path(context.specification.run or ""))
-    plan, manifest = read_plan(finished.plan), finished_manifest(finished)
+    plan, manifest = read_plan(finished.plan), read_manifest(finished.manifest)
     checks = [*_identity(plan, manifest), _stream(plan, manifest), *_tables(finished, plan, manifest)]
     for name, told, _ in checks:
         sys.stdout.write(f"{name:<8} {told}\n")
@@ -66,11 +66,11 @@ def _stream(plan: Plan, manifest: dict[str, Any]) -> Check:
 
 def _tables(finished: RunDirectory, plan: Plan, manifest: dict[str, Any]) -> Iterator[Check]:
     if finished.ledger.is_file():
-        yield _table("ledger", ledger_of(plan, manifest), pl.read_parquet(finished.ledger))
+        yield _table("ledger", ledger_of(plan, manifest), read_table(finished.ledger))
     if finished.answers.is_file():
         with working("computing the answers", manifest["counts"]["generated"]) as watch:
             again = judge(plan, finished, manifest, manifest["counts"]["acked"], watch)
-        yield _table("windows", again.windows, pl.read_parquet(finished.answers))
+        yield _table("windows", again.windows, read_table(finished.answers))
 
 
 def _table(name: str, now: pl.DataFrame, then: pl.DataFrame) -> Check:

@@ -12,7 +12,7 @@ from simulator.plan import Plan, read_plan
 from simulator.rundir import RunDirectory, read_json
 from simulator.schema import Specification
 
-_RESUMABLE = ("produce",)
+_RESUMABLE = ("run", "produce")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ def check_resume(specification: Specification, directory: RunDirectory, plan_has
     """
     key = f"resume={specification.resume}"
     if specification.mode not in _RESUMABLE:
-        raise BadConfigError(f"{key}: mode={specification.mode} cannot be resumed; allowed: mode={', '.join(_RESUMABLE)}")
+        raise BadConfigError(
+            f"{key}: mode={specification.mode} cannot be resumed; allowed: {', '.join(f'mode={mode}' for mode in _RESUMABLE)}"
+        )
     sink = specification.sink
     if sink.kind != "kafka" or specification.engine.kind != "local":
         raise BadConfigError(f"{key}: only runs with sink.kind=kafka and engine.kind=local can be resumed; start a new one")
@@ -45,8 +47,11 @@ def check_resume(specification: Specification, directory: RunDirectory, plan_has
     if Path(str(specification.resume)).resolve() != directory.path.resolve():
         raise BadConfigError(f"{key}: hydra.run.dir={directory.path} is another folder; leave it out")
     if not directory.manifest.is_file():
-        raise BadConfigError(f"{key}: there is no {directory.manifest.name}: the run had not sent anything; start it anew")
-    if read_json(directory.manifest).get("status") == "complete":
+        raise BadConfigError(f"{key}: there is no {directory.manifest.name}: the run had not begun to send; start it anew")
+    manifest = read_json(directory.manifest)
+    if manifest.get("begin_offsets") is None:
+        raise BadConfigError(f"{key}: the run had not begun to send; start it anew")
+    if manifest.get("status") == "complete":
         raise BadConfigError(f"{key}: the run is complete; there is nothing to go on with")
     if read_plan(directory.plan).hash != plan_hash:
         raise BadConfigError(f"{key}: the configuration is not the run's, whose plan has another hash; undo what was changed")
@@ -72,4 +77,9 @@ def earlier_part(plan: Plan, directory: RunDirectory, servers: str) -> EarlierPa
                 f"{key}: partition {partition} of the topic {topic} holds the offsets {first[partition]} to {end[partition]},"
                 f" and the run began at {offset}; its records are gone"
             )
+    acked = manifest["counts"]["acked"]
+    if sum(end.values()) - sum(begin.values()) < acked:
+        raise BadConfigError(
+            f"{key}: the topic {topic} has lost what the run sent, {acked:,} events (broker.keep=true keeps them)"
+        )
     return EarlierPart(int(manifest["start"]), begin)

@@ -12,11 +12,14 @@ from typing import Any
 from simulator.answers.judge import judge
 from simulator.answers.results import merge_batches
 from simulator.broker.embedded import EmbeddedBroker
+from simulator.broker.foreign import foreign_records, own_records
 from simulator.broker.topics import await_broker, end_offsets
 from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
 from simulator.modes.aggregate import prepare_output
 from simulator.modes.context import Context
+from simulator.modes.manifest import manifest_kept
 from simulator.modes.produce import check_folder_is_free, check_run_is_new, prepare_topic, produce
+from simulator.modes.resume import earlier_part
 from simulator.modes.verify import verdict_of
 from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
@@ -26,7 +29,7 @@ from simulator.report.live.watch import watching
 from simulator.report.progress import working
 from simulator.report.terminal import say, show_table, show_verdict
 from simulator.reproducer import smallest_failing
-from simulator.rundir import read_json, write_json, write_lines
+from simulator.rundir import RunDirectory, read_json, write_json, write_lines
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def run(context: Context) -> int:
     check_folder_is_free(context)
     check_run_is_new(context)
     plan = context.compile()
-    with stop_on_signals() as stop, watching(context, plan) as figures:
+    with stop_on_signals() as stop, manifest_kept(context, plan), watching(context, plan) as figures:
         outcome, in_topic = _stream(context, plan, stop, figures)
         content = _conclude(context, plan, in_topic, figures, complete=not outcome.interrupted)
         figures.end(content["status"])
@@ -84,9 +87,20 @@ def _stream(context: Context, plan: Plan, stop: StopRequest, figures: Figures) -
         figures.enter("waiting for Spark to process the rest")
         end = end_offsets(source.servers, plan.sink.topic or "") if source.servers and source.begin else None
         pipeline.drain(None if end is None else {plan.sink.topic or "": {str(p): o for p, o in end.items()}})
-        in_topic = None if end is None or source.begin is None else sum(end.values()) - sum(source.begin.values())
+        in_topic = None if end is None else _note_foreign(directory, plan, source, end)
         write_lines(pipeline.reports, directory.microbatches)
     return outcome, in_topic
+
+
+def _note_foreign(directory: RunDirectory, plan: Plan, source: _Source, end: dict[int, int]) -> int:
+    """Find the records of others and note them in the manifest; gives how many records the topic has gained."""
+    content, begin = read_json(directory.manifest), source.begin or {}
+    if not plan.sink.client.get("enable.idempotence"):  # then where the run's own records are is not known for certain
+        return sum(end.values()) - sum(begin.values())
+    own = content["deliveries"]
+    foreign = foreign_records({"bootstrap.servers": source.servers}, plan.sink.topic or "", begin, end, own)
+    write_json({**content, "foreign": foreign}, directory.manifest)
+    return own_records(begin, end, own) + sum(count for runs in foreign.values() for _, count in runs)
 
 
 def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
@@ -107,6 +121,8 @@ def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
     if plan.sink.kind != "kafka":
         return _Source(broker, servers)
     prepare_topic(plan, servers)
+    if context.is_resumed:
+        return _Source(broker, servers, earlier_part(plan, context.directory, servers).begin_offsets)
     return _Source(broker, servers, end_offsets(servers, plan.sink.topic or ""))
 
 

@@ -15,19 +15,21 @@ from simulator.answers.judge import Judgement, judge
 from simulator.answers.results import ColumnMapping, read_results
 from simulator.answers.verify import compare, verdict
 from simulator.errors import EXIT_MISMATCH, EXIT_OK, BadConfigError
+from simulator.finished import read_manifest, read_table, read_verdict
 from simulator.modes.context import Context
 from simulator.plan import Plan, read_plan
 from simulator.report.progress import working
 from simulator.report.terminal import show_verdict
-from simulator.rundir import RunDirectory, read_json, write_json
+from simulator.rundir import RunDirectory, write_json
 from simulator.schema import Verify
+from simulator.sql import KEYS
 
 
 def run(context: Context) -> int:
     """Compute the answers from the run's plan and compare; the verdict goes to this run's own directory."""
     specification = context.specification
     finished = RunDirectory(Path(specification.run or ""))
-    plan, manifest = read_plan(finished.plan), finished_manifest(finished)
+    plan, manifest = read_plan(finished.plan), read_manifest(finished.manifest)
     if specification.results is None:
         content = _of_its_own(plan, finished, manifest)
     else:
@@ -41,21 +43,29 @@ def _of_its_own(plan: Plan, finished: RunDirectory, manifest: dict[str, Any]) ->
     """The verdict on the run's own results: what its job should have written, to the record."""
     if not finished.results.is_file():
         raise BadConfigError(f"{finished.results}: is not there; the run has no results, give results=FILE")
-    earlier = read_json(finished.verdict) if finished.verdict.is_file() else {}
+    earlier = read_verdict(finished.verdict) if finished.verdict.is_file() else {}
     with working("computing the answers", manifest["counts"]["generated"]) as watch:
-        judgement = judge(plan, finished, manifest, earlier.get("audit", {}).get("in_topic"), watch)
-    return verdict_of(judgement, pl.read_parquet(finished.results), plan, manifest, complete=manifest["status"] == "complete")
+        judgement = judge(plan, finished, manifest, (earlier.get("audit") or {}).get("in_topic"), watch)
+    results = read_table(finished.results, [*KEYS, *plan.answers.metrics])
+    return verdict_of(judgement, results, plan, manifest, complete=manifest["status"] == "complete")
 
 
 def verdict_of(
     judgement: Judgement, results: pl.DataFrame, plan: Plan, manifest: Mapping[str, Any], *, complete: bool
 ) -> dict[str, Any]:
     """The verdict on a run's own results, with the likely causes where they differ."""
-    metrics = plan.answers.metrics
+    metrics, ticks, faults = plan.answers.metrics, judgement.foreign_ticks, judgement.faults
+    if ticks:  # windows of symbols that are not this market's are none of it
+        results = results.filter(pl.col("symbol").is_in([symbol.name for symbol in plan.market.symbols]))
     comparison = compare(judgement.windows, results, metrics)
+    if ticks and not comparison.equal:
+        faults = [
+            *faults,
+            f"foreign={judgement.audit['foreign']}: {ticks} of them are events that no job can tell from the run's own",
+        ]
     case = Case(plan, manifest["start"], manifest["counts"]["generated"], metrics, judgement.windows, results)
     found = causes_of(case, comparison)
-    content = verdict(comparison, judgement.audit, judgement.faults, judgement.injected, complete=complete, causes=found)
+    content = verdict(comparison, judgement.audit, faults, judgement.injected, complete=complete, causes=found)
     return {**content, "rate": manifest["rate"], "lag_seconds": manifest["lag_seconds"]}
 
 
@@ -100,17 +110,3 @@ def mapping_of(settings: Verify, plan: Plan) -> ColumnMapping:
         )
     columns = settings.columns
     return ColumnMapping(columns.window_start, columns.window_end, columns.symbol, metrics, settings.time_unit)
-
-
-def finished_manifest(finished: RunDirectory) -> dict[str, Any]:
-    """The manifest of a run that has ended.
-
-    Raises:
-        BadConfigError: it has not, or failed.
-    """
-    manifest = read_json(finished.manifest)
-    if manifest.get("status") not in {"complete", "incomplete"}:
-        raise BadConfigError(
-            f"{finished.manifest}: the run's status is {manifest.get('status')}; only a finished run can be used"
-        )
-    return manifest

@@ -11,6 +11,7 @@ import polars as pl
 
 from simulator.encode.frame import payload_frame
 from simulator.encode.payload import Payloads
+from simulator.errors import DeliveryError
 from simulator.faults.records import Records
 from simulator.plan import Plan
 from simulator.produce.sink import Integers, Items, Sink
@@ -52,7 +53,11 @@ class FileSink(Sink):
             position = end
 
     def flush(self) -> None:
-        """Complete the present file. Later events of the same span go to a further file of that span."""
+        """Complete the present file. Later events of the same span go to a further file of that span.
+
+        Raises:
+            DeliveryError: the system refuses; nothing of the file is there.
+        """
         count = self.queued
         if not count:
             return
@@ -60,10 +65,14 @@ class FileSink(Sink):
         same = len(list(self._folder.glob(f"{name}*.{self.suffix}")))
         final_path = self._folder / f"{name}-{same:03d}.{self.suffix}"
         part = self._folder / f".{final_path.name}.part"
-        self._write(part, self._pieces)
-        with part.open("rb") as handle:
-            os.fsync(handle.fileno())
-        part.replace(final_path)
+        try:
+            self._write(part, self._pieces)
+            with part.open("rb") as handle:
+                os.fsync(handle.fileno())
+            part.replace(final_path)
+        except OSError as error:
+            part.unlink(missing_ok=True)  # also makes room for the manifest on a full disk
+            raise DeliveryError(f"{final_path}: {count} events were not written: {error.strerror}") from None
         self._pieces = []
         self.acked += count
         self.deliveries.add(final_path.name, 0, count)

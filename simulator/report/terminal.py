@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,7 @@ def say(message: str) -> None:
     """A line about what goes on, for people: on stderr, and only where one is watching."""
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
-        console.print(message, style="dim", soft_wrap=True)
+        console.print(message, style="dim", soft_wrap=True, markup=False)
 
 
 def show_table(text: str) -> None:
@@ -53,7 +54,7 @@ def show_verdict(verdict: Mapping[str, Any], manifest: Mapping[str, Any], plan: 
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
     windows, audit = verdict["windows"], verdict["audit"]
     if audit:
-        stages = [f"{name} {count:,}" for name, count in audit.items() if count is not None]
+        stages = [f"{name} {count:,}" for name, count in audit.items() if count or (count == 0 and name != "foreign")]
         console.print("audit    " + " · ".join(stages))
     for fault in verdict["audit_faults"]:
         console.print(f"         {fault}", style="red", markup=False)
@@ -128,6 +129,6 @@ def _mismatches(rows: list[Mapping[str, Any]]) -> Table:
         cells = (row["window_start"], row["window_end"], row["symbol"], row["kind"])
         off = "" if row.get("absolute") is None else f"{row['absolute']:.6g}"
         table.add_row(
-            *(str(cell) for cell in (*cells, row.get("metric", ""), row.get("expected", ""), row.get("actual", ""), off))
+            *(Text(str(cell)) for cell in (*cells, row.get("metric", ""), row.get("expected", ""), row.get("actual", ""), off))
         )
     return table

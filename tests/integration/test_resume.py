@@ -31,7 +31,7 @@ def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
 
 def finish(folder: Path, *overrides: str, code: int = 0) -> str:
     process = start(folder, *overrides)
-    said, errors = process.communicate(timeout=120)
+    said, errors = process.communicate(timeout=240)
     assert process.returncode == code, said + errors
     return errors
 
@@ -134,7 +134,7 @@ def test_a_stopped_producer_goes_on_too_and_can_be_stopped_again(
             ["resume=begun", "seed=7"],
             "resume=begun: the configuration is not the run's, whose plan has another hash; undo what was",
         ),
-        (["resume=begun", "mode=plan"], "resume=begun: mode=plan cannot be resumed; allowed: mode=produce"),
+        (["resume=begun", "mode=plan"], "resume=begun: mode=plan cannot be resumed; allowed: mode=run, mode=produce"),
         (["resume=begun", "sink=file"], "resume=begun: only runs with sink.kind=kafka and engine.kind=local can be resumed"),
         (["resume=begun", "sink.idempotence=false"], "resume=begun: sink.idempotence=false leaves it open which events have"),
     ],
@@ -156,3 +156,25 @@ def test_a_topic_that_was_made_anew_is_refused(tmp_path: Path, broker: EmbeddedB
         json.dumps({**content, "status": "failed", "begin_offsets": {str(p): 10**6 for p in range(4)}}), encoding="utf-8"
     )
     assert "and the run began at 1000000; its records are gone" in finish(tmp_path, "resume=anew", code=2)
+
+
+@pytest.mark.parametrize("further", [[], [FAULTS]])
+def test_a_whole_run_that_was_killed_goes_on_with_its_own_broker_and_spark(further: list[str], tmp_path: Path) -> None:
+    words = ["rate=2000", "duration=20", "hydra.run.dir=run", "reproducer.attempts=0", *further]
+    process = start(tmp_path, *words)
+    batches = tmp_path / "run" / "microbatches.ndjson"
+    deadline = time.monotonic() + 150
+    while not batches.exists() or len(batches.read_text(encoding="utf-8").splitlines()) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert manifest(tmp_path, "run")["status"] == "running"
+    time.sleep(2)  # its broker and its Spark end by themselves
+    finish(tmp_path, "resume=run")
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["status"] == "match"
+    counts = manifest(tmp_path, "run")["counts"]
+    assert 0 < counts["resumed"] < counts["generated"] == counts["acked"] == verdict["audit"]["read"]
+    assert verdict["windows"]["matched"] == verdict["windows"]["expected"] > 100

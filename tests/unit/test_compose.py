@@ -68,6 +68,8 @@ def test_the_specification_refuses_misspelt_keys(
 
 
 def test_images_are_pinned(compose: dict[str, Any]) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in [COMPOSE, *(ROOT / "monitoring").rglob("*.y*ml")])
+    assert ":latest" not in text
     for name, service in compose["services"].items():
         images = r"(redpandadata/(redpanda|console):v|prom/prometheus:v|grafana/grafana:)\d+\.\d+\.\d+"
         assert re.fullmatch(images, service["image"]), name

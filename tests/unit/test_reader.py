@@ -20,6 +20,7 @@ import pytest
 
 from simulator.answers.accounts import Accounts
 from simulator.answers.expected import ReplayedAnswers, replayed_answers
+from simulator.answers.foreign import Foreign
 from simulator.answers.microbatches import MicroBatches, topic_log
 from simulator.answers.placement import Placed, Placement
 from simulator.answers.reader import Fate, Reader, Reading
@@ -240,7 +241,7 @@ def test_the_answers_are_those_of_a_plain_job(name: str, seed: int, make_plan: M
     run = a_run(plan, seed)
     job = job_of(plan, run)
     answers = answers_of(plan, run, job.reports)
-    assert answers.accounts.faults() == []
+    assert answers.accounts.faults(Foreign({})) == []
     assert table(answers.windows) == job.windows
     assert len(job.windows) > 20
     unread = sum(len(part) - end for part, end in zip(run.lines, run.cuts[-1], strict=True))
@@ -285,7 +286,7 @@ def test_a_count_that_is_off_by_one_is_told(stage: str, amount: int, make_plan: 
         place = place[key]
     before = place[last]
     place[last] += amount
-    told = answers_of(plan, run, job.reports).accounts.faults()
+    told = answers_of(plan, run, job.reports).accounts.faults(Foreign({}))
     assert told == [f"micro-batch 5: {stage}={before + amount}, but the records give {before}"]
 
 
@@ -313,7 +314,7 @@ def test_a_watermark_that_is_off_by_a_millisecond_is_told(make_plan: MakePlan) -
     job = job_of(plan, run)
     last = job.watermarks[-1] // 1000
     job.reports[-1]["watermark"] = (EPOCH + timedelta(milliseconds=last - 1)).isoformat()
-    told = answers_of(plan, run, job.reports).accounts.faults()
+    told = answers_of(plan, run, job.reports).accounts.faults(Foreign({}))
     assert told == [f"micro-batch {len(job.reports) - 1}: watermark={last - 1}, but the records give {last}"]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from simulator.answers.audit import audit_faults, tally
+from simulator.answers.audit import audit_faults, tally, without_foreign
 from simulator.answers.expected import expected_answers
 from simulator.answers.results import merge_batches
 from simulator.answers.verify import SHOWN_MISMATCHES, Comparison, compare, verdict
@@ -159,6 +160,7 @@ AUDIT = {
     "duplicates_removed": 0,
     "rejected": 0,
     "status": 0,
+    "foreign": 0,
 }
 
 
@@ -186,10 +188,27 @@ def test_the_verdict(answers: pl.DataFrame) -> None:
         ({"aggregated": 8, "rejected": 1}, 1),
         ({"aggregated": 8, "status": 1}, 1),
         ({"generated": 10}, 1),
+        ({"in_topic": 12, "read": 12, "foreign": 3}, 0),
+        ({"in_topic": 12, "read": 12, "foreign": 2}, 2),
+        ({"in_topic": 9, "read": 9, "foreign": 1}, 2),
     ],
 )
 def test_accounts_that_do_not_agree_are_told(change: dict[str, int | None], count: int) -> None:
     assert len(audit_faults({**AUDIT, **change}, 0)) == count
+
+
+@pytest.mark.parametrize(
+    ("change", "own", "ticks"),
+    [
+        ({"foreign": 3, "rejected": 3}, {"rejected": 0}, 0),
+        ({"foreign": 3, "rejected": 4}, {"rejected": 1}, 0),
+        ({"foreign": 3, "rejected": 1, "aggregated": 11}, {"rejected": 0, "aggregated": 9}, 2),
+        ({"foreign": 3, "rejected": 1, "late_dropped": 2}, {"rejected": 0, "late_dropped": 0}, 2),
+        ({"foreign": None}, {}, 0),
+    ],
+)
+def test_what_foreign_records_led_to_is_not_the_runs(change: dict[str, Any], own: dict[str, int], ticks: int) -> None:
+    assert without_foreign({**AUDIT, **change}) == ({**AUDIT, **change, **own}, ticks)
 
 
 def test_the_accounts_add_up_the_batches() -> None:
@@ -202,7 +221,7 @@ def test_the_accounts_add_up_the_batches() -> None:
         {"observed": {"parsed": {"read": 5, "rejected": None}, "events": {"accepted": 5}}, "state": []},
     ]
     audit = tally(15, 15, None, reports)
-    assert audit == {**AUDIT, "generated": 15, "acked": 15, "in_topic": None, "read": 15} | {
+    assert audit == {**AUDIT, "generated": 15, "acked": 15, "in_topic": None, "foreign": None, "read": 15} | {
         "aggregated": 10,
         "late_dropped": 2,
         "rejected": 1,

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from simulator.market.arrivals.base import ArrivalParameters, ArrivalProcess, Arrivals, Integers
 from simulator.market.recorded import Recorded, Sha256
-from simulator.parameters import NANOSECONDS
+from simulator.parameters import NANOSECONDS, FilePath, Text
 from simulator.seeding import stream
 
 _LONGEST = 3_155_760_000 * NANOSECONDS
@@ -21,10 +21,10 @@ class Trace(ArrivalParameters):
     """`conf/arrivals/trace.yaml`."""
 
     kind: Literal["trace"]
-    path: Annotated[str, Field(min_length=1)]
+    path: FilePath
     sha256: Sha256 | None
-    time: Annotated[str, Field(min_length=1)]
-    symbol: Annotated[str, Field(min_length=1)] | None
+    time: Text
+    symbol: Text | None
     speed: Annotated[float, Field(gt=0, le=1_000_000_000)] | None
     loop: bool
 

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator
 
-from simulator.diagnosis import suggestion
+from simulator.diagnosis import show, suggestion
 from simulator.parameters import NANOSECONDS, Parameters
 from simulator.seeding import Draws
 
@@ -51,7 +51,7 @@ class DynamicsParameters(Parameters):
     @classmethod
     def _override_known_keys(cls, symbols: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
         faults = [
-            f"{symbol}.{key}={value:g} {fault}"
+            f"{show(symbol)}.{show(key)}={value:g} {fault}"
             for symbol, values in symbols.items()
             for key, value in values.items()
             for fault in cls.faults_of_override(key, value)

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, final
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
+from simulator.diagnosis import show
 from simulator.market.chain import Chain, connected, stationary
 from simulator.market.dynamics.base import DynamicsParameters, Floats, Integers, Latent, LatentPath, PriceProcess
 from simulator.market.dynamics.processes import PROCESSES, Process
-from simulator.parameters import Parameters
+from simulator.parameters import Name, Parameters
 from simulator.seeding import Draws, stream
 
 _COMMON = ("step", "seconds_per_year", "symbols")
@@ -20,7 +21,7 @@ _TOLERANCE = 1e-9  # probabilities are written with few digits
 class State(Parameters):
     """One state: how long it lasts in the mean, and what it changes of the process."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Name
     mean_duration: Annotated[float, Field(gt=0, le=3_155_760_000)]
     overrides: dict[str, float]
 
@@ -61,15 +62,16 @@ class Regime(DynamicsParameters):
         if len(states) < 2:  # noqa: PLR2004  # from one there is none to change to
             raise ValueError("must be two or more")
         names = [state.name for state in states]
-        faults = [f"{name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
+        faults = [f"{show(name)} is there twice" for name in sorted(set(names)) if names.count(name) > 1]
         step, process = info.data.get("step", 0.0), info.data.get("process")
         for state in states:
             if state.mean_duration < step:
-                faults.append(f"{state.name}.mean_duration={state.mean_duration:g} must be at least one step, {step:g}")
+                faults.append(f"{show(state.name)}.mean_duration={state.mean_duration:g} must be at least one step, {step:g}")
             if process is not None:
                 overrides = state.overrides.items()
                 of_state = [(key, value, fault) for key, value in overrides for fault in process.faults_of_override(key, value)]
-                faults += [f"{state.name}.overrides.{key}={value:g} of {process.kind} {fault}" for key, value, fault in of_state]
+                keys = [f"{show(state.name)}.overrides.{show(key)}={value:g}" for key, value, _ in of_state]
+                faults += [f"{key} of {process.kind} {fault}" for key, (_, _, fault) in zip(keys, of_state, strict=True)]
         if faults:
             raise ValueError(f"cannot be used: {'; '.join(faults)}")
         return states

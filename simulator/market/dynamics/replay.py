@@ -11,6 +11,7 @@ from pydantic import Field
 from simulator.market.dynamics.base import DynamicsParameters, Floats, Integers, Latent, LatentPath
 from simulator.market.exact import FRACTION_BITS, fixed_point, logarithm_of
 from simulator.market.recorded import Recorded, Sha256, TimeUnit
+from simulator.parameters import FilePath, Text
 from simulator.seeding import Draws
 
 _LONGEST = 2.0**62  # nanoseconds
@@ -20,12 +21,12 @@ class Replay(DynamicsParameters):
     """`conf/dynamics/replay.yaml`."""
 
     kind: Literal["replay"]
-    path: Annotated[str, Field(min_length=1)]
+    path: FilePath
     sha256: Sha256 | None
-    time: Annotated[str, Field(min_length=1)]
+    time: Text
     time_unit: TimeUnit
-    price: Annotated[str, Field(min_length=1)]
-    symbol: Annotated[str, Field(min_length=1)] | None
+    price: Text
+    symbol: Text | None
     speed: Annotated[float, Field(ge=0.000_001, le=1_000_000_000)]
     loop: bool
 

@@ -13,7 +13,7 @@ from simulator.report.page.content import Content
 from simulator.report.page.style import BAD, GOOD, INK, PALETTE, QUIET, canvas
 
 _STAGES = ("generated", "acked", "in_topic", "read", "aggregated")
-_SIDE = ("late_dropped", "duplicates_removed", "rejected", "status")
+_SIDE = ("late_dropped", "duplicates_removed", "rejected", "status", "foreign")
 _LARGEST = 26
 _LEAST = 4
 

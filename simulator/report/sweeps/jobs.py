@@ -10,7 +10,11 @@ from typing import Any
 
 import polars as pl
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from scipy.stats import t as students_t
+from yaml import YAMLError
+
+from simulator.errors import printable
 
 SUCCESSES = ("match", "ok")
 OUTCOMES = (
@@ -32,6 +36,8 @@ RESULTS = (
     *("batch_seconds", "state_rows", "state_megabytes", "gates_passed", "peak_megabytes", "digest", "error"),
 )
 """All that is told of a job, in the order of the page's table."""
+_DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, YAMLError, OmegaConfBaseException)
+"""What reading a file raises that is not as it was written."""
 _CONFIDENCE = 0.95
 _NOT_SWEPT = "resume"
 """Said of a multirun, not of a job."""
@@ -85,7 +91,16 @@ def _interval(name: str, values: list[float]) -> dict[str, float | None]:
 
 
 def job_row(folder: Path) -> dict[str, Any]:
-    """The row of one job, from its folder."""
+    """The row of one job, from its folder; of one whose files are damaged, that they are."""
+    try:
+        return _row(folder)
+    except _DAMAGE as error:
+        blank = dict.fromkeys(("seed", "status", *RESULTS))
+        told = f"its files cannot be read: {printable(' '.join(str(error).split()))[:200]}"
+        return {"job": int(folder.name) if folder.name.isdigit() else folder.name, **blank, "status": "failed", "error": told}
+
+
+def _row(folder: Path) -> dict[str, Any]:
     overrides = _overrides(folder)
     verdict, manifest, realism = (_read(folder / f"{name}.json") for name in ("verdict", "manifest", "realism"))
     windows, audit = verdict.get("windows") or {}, verdict.get("audit") or {}
@@ -160,8 +175,11 @@ def _spark(path: Path) -> dict[str, float | None]:
 def _overrides(folder: Path) -> dict[str, Any]:
     """Key to value as text, as they were written."""
     file = folder / ".hydra" / "overrides.yaml"
-    words = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else []
-    pairs = [str(word).partition("=") for word in words or ()]
+    try:
+        words = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else []
+    except _DAMAGE:
+        words = []
+    pairs = [str(word).partition("=") for word in (words if isinstance(words, list) else ())]
     return {key.lstrip("+~"): value for key, _, value in pairs if key.lstrip("+~") != _NOT_SWEPT}
 
 

@@ -1,4 +1,8 @@
-"""Writes the rows of a micro-batch where the plan says; after a restart it may be given the same batch again."""
+"""Writes the rows of a micro-batch where the plan says.
+
+After a kill it is given the batch that was under way again, or the last one: the same number, the same rows. What a reader then
+finds is said at each output.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ class BatchOutput(ABC):
 
 @final
 class Console(BatchOutput):
-    """Prints batches as Spark's own console sink does, but sorted and with whole values."""
+    """Prints batches as Spark's own console sink does, but sorted and with whole values; one done again is printed again."""
 
     distributed = False
 
@@ -52,7 +56,10 @@ class Console(BatchOutput):
 
 @final
 class ParquetFolder(BatchOutput):
-    """Writes `<folder>/batch_id=N` for every micro-batch."""
+    """Writes `<folder>/batch_id=N` for every micro-batch: exactly once, as one that is done again replaces its folder.
+
+    A reader that looks while a batch is written may meet a folder without `_SUCCESS`: that batch is not whole yet.
+    """
 
     distributed = True
 
@@ -69,7 +76,10 @@ class ParquetFolder(BatchOutput):
 
 @final
 class KafkaTopic(BatchOutput):
-    """Writes rows as records; a batch that is written again appears twice, as with Spark's own Kafka sink."""
+    """Writes rows as records: at least once, as Spark's own Kafka sink does; a batch done again may appear twice, once in part.
+
+    In output mode `update` the last record of a window still is its result: the repeats are equal to what they repeat.
+    """
 
     distributed = True
 

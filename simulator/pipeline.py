@@ -145,7 +145,7 @@ class Pipeline:
         sys.stderr.write(
             f"Spark was killed; another one goes on from its checkpoint ({self._restarted} of spark.restarts={self.restarts})\n"
         )
-        self._child.close()  # the JVM with it: two must not work on one checkpoint
+        self._child.kill()  # the JVM with it: two must not work on one checkpoint
         self._child = self._open()
         try:
             for command in self._given:

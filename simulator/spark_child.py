@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, final
 
@@ -91,6 +93,13 @@ class SparkChild:
     def deadline(self) -> float:
         """When it will have been silent for too long, by the monotonic clock."""
         return time.monotonic() + self._timeout
+
+    def kill(self) -> None:
+        """End the child at once, Spark with it: where the JVM is gone there is nothing to be tidied up, only time to be lost."""
+        if self._child.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._child.pid, signal.SIGKILL)
+        self.close()
 
     def close(self) -> None:
         """End the child, Spark with it."""

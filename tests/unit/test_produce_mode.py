@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,16 @@ def test_the_rate_of_a_run_says_so_too() -> None:
     rate, lag = {"achieved": 90.0, "asked": 100.0}, {"p50": 0.0, "p99": 0.0, "largest": 0.0, "last": 0.0}
     assert "/s asked · lag" in rate_lines(rate, lag)[0]
     assert "/s asked (until the last late record) · lag" in rate_lines(rate, lag, holds_up=True)[0]
+
+
+@pytest.mark.parametrize("left", ["manifest.json", "checkpoint"])
+def test_a_run_is_not_laid_over_an_earlier_one(
+    left: str, make_specification: Callable[..., Specification], tmp_path: Path
+) -> None:
+    context = Context(make_specification(), RunDirectory(tmp_path))
+    (tmp_path / left).mkdir()
+    with pytest.raises(BadConfigError) as caught:
+        run_mode.run(context)
+    assert str(caught.value) == f"hydra.run.dir={tmp_path}: holds an earlier run ({left}); take another folder or remove it"
+    assert [path.name for path in tmp_path.iterdir()] == [left]
+    produce.check_run_is_new(replace(context, is_resumed=True))

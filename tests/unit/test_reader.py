@@ -290,6 +290,24 @@ def test_a_count_that_is_off_by_one_is_told(stage: str, amount: int, make_plan: 
     assert told == [f"micro-batch 5: {stage}={before + amount}, but the records give {before}"]
 
 
+def test_of_a_recovered_report_the_watermark_alone_is_compared(make_plan: MakePlan) -> None:
+    plan = make_plan(*COMMON, *JOBS["deduplicated"])
+    run = a_run(plan, 2)
+    job = job_of(plan, run)
+    sent = answers_of(plan, run, job.reports).accounts.read
+    report = max(job.reports, key=lambda report: report["observed"]["parsed"]["read"])
+    name = f"micro-batch {report['batch_id']}"
+    report |= {"observed": {}, "state": [], "rows": None, "recovered": True}
+    accounts = answers_of(plan, run, job.reports).accounts
+    assert accounts.faults() == []
+    assert accounts.read == sent > 0
+    del report["recovered"]
+    told = answers_of(plan, run, job.reports).accounts.faults()
+    assert {line.split("=")[0] for line in told} >= {f"{name}: read", f"{name}: accepted"}
+    report |= {"watermark": EPOCH.isoformat(), "recovered": True}
+    assert f"{name}: watermark=0, but the records give " in "\n".join(answers_of(plan, run, job.reports).accounts.faults())
+
+
 def test_a_watermark_that_is_off_by_a_millisecond_is_told(make_plan: MakePlan) -> None:
     plan = make_plan(*COMMON, *JOBS["deduplicated"])
     run = a_run(plan, 2)

@@ -192,3 +192,23 @@ def test_a_session_takes_on_what_it_can(make_plan: Callable[..., Plan]) -> None:
         assert sessions.get(properties("+spark.conf.spark.driver.memory=700m")) is not first
     finally:
         sessions.stop()
+
+
+def test_submitit_runs_jobs_in_processes_of_its_own(tmp_path: Path) -> None:
+    producer = ["mode=produce", "sink=file", "clock=unpaced", "duration=1", "symbols.count=2"]
+    multirun(tmp_path, *producer, "seed=1,2", "hydra/launcher=submitit_local", "hydra.sweep.dir=sweep")
+    jobs = pl.read_parquet(tmp_path / "sweep" / "sweep.parquet")
+    assert jobs["status"].to_list() == ["ok", "ok"]
+    assert jobs["digest"].n_unique() == 2
+
+
+def test_optuna_looks_for_the_least_of_an_objective(tmp_path: Path) -> None:
+    sweeper = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1", "hydra.sweeper.sampler.seed=1"]
+    looked = ["objective=watermark", "window.watermark=choice(3,5,7)", "hydra.sweep.dir=sweep", "sink=file"]
+    multirun(tmp_path, *SMALL, *sweeper, *looked)
+    sweep = tmp_path / "sweep"
+    jobs = pl.read_parquet(sweep / "sweep.parquet")
+    assert jobs["status"].to_list() == ["match"] * 3
+    tried = [read(sweep / str(job) / "plan.json")["answers"]["window"]["watermark"] / 1e6 for job in range(3)]
+    best = (sweep / "optimization_results.yaml").read_text(encoding="utf-8")
+    assert f"best_value: {min(tried)}" in best

@@ -25,6 +25,7 @@ from rich.table import Table
 
 from benchmarks.jobs import PEERS, Job, OurJob, SeedJob
 from benchmarks.measure import keep, pair_ratios, plan_of
+from simulator.broker.cluster import Cluster
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import ensure_topic
 from simulator.produce.clock import WallClock
@@ -68,16 +69,16 @@ def limit(servers: str, topic: str, rows: int) -> float:
 def fill(servers: str, topic: str, *overrides: str) -> int:
     """A backlog of a market that the overrides describe; gives its rows."""
     plan = plan_of(*overrides, f"topic={topic}")
-    ensure_topic(servers, topic, 4, 1)
+    ensure_topic(Cluster(servers), topic, 4, 1)
     start = plan.clock.start or 0
-    sink = KafkaSink(plan, start, servers, 4)
+    sink = KafkaSink(plan, start, Cluster(servers), 4)
     return Producer(plan, start, sink, WallClock()).run(Alone(StopRequest()), lambda _: None).progress.acked
 
 
 @contextmanager
 def feed(servers: str, topic: str) -> Iterator[None]:
     """Our producer at its pace, as long as the block."""
-    ensure_topic(servers, topic, 4, 1)
+    ensure_topic(Cluster(servers), topic, 4, 1)
     with TemporaryDirectory(prefix="feed-") as folder:
         address = ("broker=external", f"broker.bootstrap_servers={servers}", f"topic={topic}", f"hydra.run.dir={folder}")
         words = [sys.executable, "-m", "simulator", "mode=produce", "duration=null", *LIVE, *address]

@@ -91,7 +91,7 @@ class Place:
     def await_records(self, count: int) -> int:
         """Wait until the topic has had so many; gives how many it has."""
         deadline = time.monotonic() + _PATIENCE
-        while (held := sum(end_offsets(self.broker.bootstrap_servers, TOPIC).values())) < count:
+        while (held := sum(end_offsets(self.broker.cluster, TOPIC).values())) < count:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the topic holds {held} records and not {count}")
             time.sleep(0.05)
@@ -142,7 +142,7 @@ class Place:
         """What a reader of committed records gets."""
         address = {"bootstrap.servers": self.broker.bootstrap_servers, "group.id": "chaos", "enable.auto.commit": False}
         consumer = Consumer({**address, "isolation.level": "read_committed", "enable.partition.eof": True})
-        pending = set(end_offsets(self.broker.bootstrap_servers, TOPIC))
+        pending = set(end_offsets(self.broker.cluster, TOPIC))
         rows: dict[int, list[Record]] = {partition: [] for partition in pending}
         consumer.assign([TopicPartition(TOPIC, partition, 0) for partition in pending])
         while pending:
@@ -164,7 +164,7 @@ def place() -> Iterator[Place]:
         with EmbeddedBroker(folder / "first") as found:
             port = int(found.bootstrap_servers.rsplit(":", 1)[1])
         with EmbeddedBroker(folder / "broker", port=port, keep=True, heap_megabytes=1024) as broker:
-            ensure_topic(broker.bootstrap_servers, TOPIC, 4, 1)
+            ensure_topic(broker.cluster, TOPIC, 4, 1)
             yield Place(folder, broker)
 
 

@@ -88,10 +88,10 @@ def on_spark() -> dict[str, Any]:
             steps.append(progress)
 
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(Path(folder), heap_megabytes=1024) as broker:
-        prepare_topic(plan, broker.bootstrap_servers)
+        prepare_topic(plan, broker.cluster)
         assert specification.engine.kind == "spark"  # noqa: S101  # asked for above
         job = spark_job(specification, specification.engine, plan)
-        with SparkProduction(plan, broker.bootstrap_servers, job, Path(folder) / "generation.log") as production:
+        with SparkProduction(plan, broker.cluster, job, Path(folder) / "generation.log") as production:
             outcome = production.run(plan.clock.start or 0, StopRequest(), note)
     seconds = [after.elapsed - before.elapsed for before, after in pairwise(steps)]
     counts = [after.generated - before.generated for before, after in pairwise(steps)]

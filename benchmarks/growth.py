@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import keep, plan_of
+from simulator.broker.cluster import Cluster
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import ensure_topic
 from simulator.plan import Plan
@@ -46,8 +47,8 @@ def overrides_of(axis: str, value: int) -> list[str]:
 def sent_per_second(plan: Plan, servers: str) -> float:
     """Events per second from the first block to the last acknowledgement, and the block before it."""
     partitions = plan.sink.partitions or 1
-    ensure_topic(servers, plan.sink.topic or "", partitions, 1)
-    with LocalProduction(plan, lambda start: KafkaSink(plan, start, servers, partitions)) as production:
+    ensure_topic(Cluster(servers), plan.sink.topic or "", partitions, 1)
+    with LocalProduction(plan, lambda start: KafkaSink(plan, start, Cluster(servers), partitions)) as production:
         begun = time.perf_counter()
         outcome = production.run(plan.clock.start or 0, StopRequest(), lambda _: None)
         return outcome.progress.acked / (time.perf_counter() - begun)

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from benchmarks.measure import ROUNDS, keep, plan_of
 from benchmarks.peers import playground
+from simulator.broker.cluster import Cluster
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import ensure_topic
 from simulator.plan import Plan
@@ -44,7 +45,7 @@ def plan_at(rate: int) -> Plan:
 def ours(plan: Plan, servers: str) -> Figures:
     """One worker."""
     start = plan.clock.start or 0
-    with LocalProduction(plan, lambda first: KafkaSink(plan, first, servers, PARTITIONS)) as production:
+    with LocalProduction(plan, lambda first: KafkaSink(plan, first, Cluster(servers), PARTITIONS)) as production:
         outcome = production.run(start, StopRequest(), lambda _: None)
     progress = outcome.progress
     lags = {name: outcome.lags.quantile(share) or 0.0 for name, share in SHARES.items()}
@@ -66,7 +67,7 @@ def main() -> None:
     """Measure in turn, print, keep."""
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(Path(folder), heap_megabytes=1024) as broker:
         plans = {rate: plan_at(rate) for rate in RATES}
-        ensure_topic(broker.bootstrap_servers, plans[RATES[0]].sink.topic or "", PARTITIONS, 1)
+        ensure_topic(broker.cluster, plans[RATES[0]].sink.topic or "", PARTITIONS, 1)
         cases: dict[tuple[int, str], Callable[[], Figures]] = {}
         for rate, plan in plans.items():
             cases[rate, "ours"] = partial(ours, plan, broker.bootstrap_servers)

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.measure import measure, pair_ratios, plan_of, publish
 from benchmarks.peers import playground, prebuilt
 from benchmarks.peers.perf_test import perf_test
+from simulator.broker.cluster import Cluster
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import ensure_topic
 from simulator.encode.json import encode
@@ -43,8 +44,8 @@ def generate_and_encode(plan: Plan) -> float:
 def production_of(plan: Plan, servers: str, workers: int) -> Production:
     """The producer runtime, as `sink.workers` makes it."""
     if workers > 1:
-        return WorkerProduction(plan, servers, PARTITIONS, workers)
-    return LocalProduction(plan, lambda start: KafkaSink(plan, start, servers, PARTITIONS))
+        return WorkerProduction(plan, Cluster(servers), PARTITIONS, workers)
+    return LocalProduction(plan, lambda start: KafkaSink(plan, start, Cluster(servers), PARTITIONS))
 
 
 def ours(plan: Plan, servers: str, workers: int) -> float:
@@ -76,7 +77,7 @@ def main() -> None:
     many = max(2, os.cpu_count() or 2)
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(Path(folder), heap_megabytes=BROKER_HEAP) as broker:
         servers = broker.bootstrap_servers
-        ensure_topic(servers, topic, PARTITIONS, 1)
+        ensure_topic(Cluster(servers), topic, PARTITIONS, 1)
         rates = measure(
             {
                 "generate and encode": lambda: generate_and_encode(plan),

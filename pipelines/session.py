@@ -29,6 +29,8 @@ _DEFAULTS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # Hadoop gives files its own permissions, whatever this process's mask is: what a run writes is for its user alone.
     "spark.hadoop.fs.permissions.umask-mode": "077",
+    # Options of sources and outputs that Spark's messages and pages show as stars: beside its own, those of Kafka with secrets.
+    "spark.sql.redaction.options.regex": "(?i)url|jaas|password|keystore",
 }
 _PACKAGES, _IVY, _MASTER, _NAME = "spark.jars.packages", "spark.jars.ivy", "spark.master", "spark.app.name"
 _DEFAULT_IVY = "~/.ivy2.5.2"

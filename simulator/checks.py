@@ -17,6 +17,7 @@ from simulator.market.exact import zipf_shares
 from simulator.market.shocks import MARKET
 from simulator.rundir import RUN_NAMES
 from simulator.schema import Specification, session_hours
+from simulator.security import faults_of as faults_of_security
 from simulator.seeding import Draws
 from simulator.symbols import Symbols, symbol_names
 
@@ -37,6 +38,11 @@ def check_symbols(specification: Specification) -> list[str]:
         faults.append(f"symbols.pattern={symbols.pattern}: gives the same name twice for symbols.count={symbols.count}")
     unprintable = [name for name in names if not name.isprintable()]
     return faults + [f"symbols.tickers.{show(name)}: must have printable characters only" for name in unprintable]
+
+
+def check_broker(specification: Specification) -> list[str]:
+    """TLS and SASL have all that they need, and the files are there."""
+    return faults_of_security(specification.broker.security) if specification.broker.kind == "external" else []
 
 
 def check_rate(specification: Specification) -> list[str]:
@@ -321,6 +327,7 @@ def check_engine(specification: Specification) -> list[str]:
 
 CHECKS = (
     check_symbols,
+    check_broker,
     check_rate,
     check_prices,
     check_tick_bands,

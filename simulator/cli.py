@@ -37,6 +37,7 @@ from simulator.multirun import clear, close_services, finished, services_of, wit
 from simulator.report.sweeps.callback import SweepComparison, note_exit_code
 from simulator.rundir import RunDirectory
 from simulator.saved import with_saved_overrides
+from simulator.secrecy import as_written, check_command_line, check_secrets
 
 if TYPE_CHECKING:
     from simulator.modes.context import Context
@@ -73,6 +74,7 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
     try:
         sys.argv[1:] = with_saved_overrides(with_pluses(sys.argv[1:]))
+        check_command_line(sys.argv[1:])
     except BadConfigError as error:
         _tell(error)
         sys.exit(EXIT_BAD_CONFIG)
@@ -121,7 +123,7 @@ def _compose_and_run(config: DictConfig) -> float:
     if job.mode == RunMode.RUN:
         _Exit.code = _run(config)
         return float(_Exit.code)
-    with_own_topic(config, job.overrides.task, job.job.num)
+    with_own_topic(config, as_written(job.overrides.task), job.job.num)
     code = _run(config, Path(job.sweep.dir).absolute())
     note_exit_code(Path(job.runtime.output_dir), code)
     if code == EXIT_INTERRUPTED:
@@ -143,12 +145,13 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         from simulator.checks import CHECKS  # noqa: PLC0415
         from simulator.schema import read_specification  # noqa: PLC0415
 
+        _check_secrets(config, [directory.path / ".hydra" / "config.yaml", *([sweep / "multirun.yaml"] if sweep else [])])
         specification = read_specification(_content(config), CHECKS)
         # Imported by name: a mode brings in only what it needs, so that `mode=plan` loads no Kafka client.
         mode = importlib.import_module(f"simulator.modes.{specification.mode}")
         from simulator.modes.context import Context  # noqa: PLC0415  # after the checks, for a quick answer to a typing error
 
-        overrides = [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
+        overrides = [word for word in as_written(HydraConfig.get().overrides.task) if not word.startswith("resume=")]
         context = Context(specification, directory, overrides)
         if sweep is None:
             return int(mode.run(context if specification.resume is None else _resumed(context)))
@@ -160,6 +163,18 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         _LOG.exception("the system refused")
         _tell(f"{error.filename or directory.path}: {error.strerror or error}")
         return EXIT_UNREACHABLE
+
+
+def _check_secrets(config: DictConfig, copies: list[Path]) -> None:
+    """See that no file of the configuration has a secret written out; Hydra's copies of one that has are removed."""
+    content = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(content, dict)  # noqa: S101  # Hydra's root is a mapping
+    try:
+        check_secrets({str(key): value for key, value in content.items()})
+    except BadConfigError:
+        for copy in copies:
+            copy.unlink(missing_ok=True)
+        raise
 
 
 def _resumed(context: Context) -> Context:

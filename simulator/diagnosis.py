@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from simulator.errors import printable
 from simulator.parameters import FORMS
+from simulator.secrecy import HIDDEN, SECTION, hidden, is_secret
 
 # Wording of pydantic's own error types; `{name}` is filled from the error's context.
 _MESSAGES = {
@@ -116,13 +117,20 @@ def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # 
     if kind == "extra_forbidden":
         siblings = list(dict.fromkeys(key for owner in owners for key in owner.model_fields))
         allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
-        return f"{key}={show(item['input'])}: no such key{suggestion(path[-1], siblings)}{allowed}"
+        return f"{key}={_shown(path, item['input'])}: no such key{suggestion(path[-1], siblings)}{allowed}"
     if kind == "missing":
         return f"{key}: is missing"
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         return f"{key}.kind={show(context.get('tag'))}: {_MESSAGES[kind].format(**context)}"
     message = str(context["error"]) if kind == "value_error" else _MESSAGES.get(kind, item["msg"]).format(**context)
-    return f"{key}={show(item['input'])}: {message}"
+    return f"{key}={_shown(path, item['input'])}: {message}"
+
+
+def _shown(path: Sequence[str], value: object) -> str:
+    """A value as a user writes it, without secrets."""
+    if list(path[:2]) != SECTION.split(".")[: len(path)]:
+        return show(value)
+    return HIDDEN if is_secret(path[-1]) else show(hidden(value))
 
 
 def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], list[type[BaseModel]]]:

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from simulator.errors import BadConfigError
+from simulator.secrecy import as_written
 
 _FLAGS = {"-m", "--multirun"}
 _RESUME = "resume="
@@ -38,7 +39,11 @@ def _of_run(arguments: list[str], folder: Path) -> list[str]:
     saved = folder / _SAVED_RUN
     if not saved.is_file():
         raise BadConfigError(f"resume={folder}: must be the directory of a run; there is no {_SAVED_RUN}")
-    words = _read(folder, saved, lambda task: [*_load(folder / _SAVED_HYDRA).hydra.overrides.hydra, *task])
+
+    def words_of(task: Any) -> list[str]:  # noqa: ANN401  # whatever the file holds
+        return [*as_written(_load(folder / _SAVED_HYDRA).hydra.overrides.hydra), *as_written(task)]
+
+    words = _read(folder, saved, words_of)
     return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
 
 
@@ -49,7 +54,11 @@ def _of_multirun(arguments: list[str], folder: Path) -> list[str]:
     saved = folder / _SAVED_MULTIRUN
     if not saved.is_file():
         raise BadConfigError(f"resume={folder}: must be the directory of a multirun; there is no {_SAVED_MULTIRUN}")
-    words = _read(folder, saved, lambda content: [*content.hydra.overrides.hydra, *content.hydra.overrides.task])
+
+    def words_of(content: Any) -> list[str]:  # noqa: ANN401  # whatever the file holds
+        return [*as_written(content.hydra.overrides.hydra), *as_written(content.hydra.overrides.task)]
+
+    words = _read(folder, saved, words_of)
     return [*arguments, *_again(words), f"hydra.sweep.dir={folder}"]
 
 

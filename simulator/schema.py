@@ -27,6 +27,7 @@ from simulator.market.shocks import Shock
 from simulator.market.volumes import Volumes
 from simulator.metrics import METRICS
 from simulator.parameters import FilePath, Name, Parameters, Positive, RunFolder, Text
+from simulator.security import Security
 from simulator.symbols import Symbols
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -119,6 +120,25 @@ class Event(Parameters):
         return names
 
 
+def _flattened(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in mapping.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _with_dotted_names(conf: object) -> object:
+    """`+spark.conf.spark.driver.memory=2g` reaches us as nested mappings; names of properties have dots."""
+    flat = dict(_flattened(conf)) if isinstance(conf, dict) else conf
+    if isinstance(flat, dict) and not all(isinstance(value, (str, int, float, bool)) for value in flat.values()):
+        raise ValueError("must map names of properties to texts, numbers or true and false")
+    return flat
+
+
+Properties = Annotated[dict[str, str | int | float | bool], BeforeValidator(_with_dotted_names)]
+
+
 class EmbeddedBroker(Parameters):
     """`conf/broker/embedded.yaml`."""
 
@@ -128,6 +148,7 @@ class EmbeddedBroker(Parameters):
     keep: bool
     heap: Annotated[int, Field(ge=128)]
     timeout: Seconds
+    conf: Properties
 
 
 class ExternalBroker(Parameters):
@@ -136,6 +157,7 @@ class ExternalBroker(Parameters):
     kind: Literal["external"]
     bootstrap_servers: Annotated[str, Field(pattern=r"^[^,\s]+:\d+(,[^,\s]+:\d+)*$")]
     timeout: Seconds
+    security: Security
 
 
 class KafkaSink(Parameters):
@@ -207,25 +229,6 @@ class StdoutSink(Parameters):
     kind: Literal["stdout"]
 
 
-def _flattened(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in mapping.items():
-        if isinstance(value, dict):
-            yield from _flattened(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _with_dotted_names(conf: object) -> object:
-    """`+spark.conf.spark.driver.memory=2g` reaches us as nested mappings; Spark's names have dots."""
-    flat = dict(_flattened(conf)) if isinstance(conf, dict) else conf
-    if isinstance(flat, dict) and not all(isinstance(value, (str, int, float, bool)) for value in flat.values()):
-        raise ValueError("must map names of Spark properties to texts, numbers or true and false")
-    return flat
-
-
-SparkProperties = Annotated[dict[str, str | int | float | bool], BeforeValidator(_with_dotted_names)]
-
-
 class LocalEngine(Parameters):
     """`conf/engine/local.yaml`."""
 
@@ -242,7 +245,7 @@ class SparkEngine(Parameters):
     workers: Annotated[int, Field(ge=1, le=1000)] | None
     span: Seconds | None
     state: Text | None
-    conf: SparkProperties
+    conf: Properties
 
     @field_validator("state")
     @classmethod
@@ -359,7 +362,7 @@ class Spark(Parameters):
     ui: bool
     timeout: Seconds
     restarts: Annotated[int, Field(ge=0, le=1000)]
-    conf: SparkProperties
+    conf: Properties
 
 
 class Realism(Parameters):

@@ -101,7 +101,7 @@ class WarmServices(Services):
         yield self._broker
         # Not after a failure: then the broker may be what has failed, and the error is the run's, not this one's.
         if self._broker.alive:
-            delete_all_topics(self._broker.bootstrap_servers)
+            delete_all_topics(self._broker.cluster)
 
     def close(self) -> None:
         """End Spark and the broker."""
@@ -127,5 +127,6 @@ def embedded_broker(folder: Path, settings: Settings, port: int | None) -> Embed
         port=port,
         keep=settings.keep,
         heap_megabytes=settings.heap,
+        properties={name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.conf.items()},
         timeout_seconds=settings.timeout,
     )

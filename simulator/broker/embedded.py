@@ -16,6 +16,7 @@ import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, final
 
+from simulator.broker.cluster import Cluster
 from simulator.broker.jars import kafka_classpath, to_stderr
 from simulator.cache import file_lock
 from simulator.child import Child, start_child
@@ -23,7 +24,7 @@ from simulator.errors import BadConfigError, UnreachableError
 from simulator.java import find_java_home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import BinaryIO
@@ -49,9 +50,10 @@ _SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{listeners}
+advertised.listeners=PLAINTEXT://{host}:{port}{listeners}
 controller.listener.names=CONTROLLER
+listener.security.protocol.map={protocols}
 log.dirs=data/kafka
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -66,6 +68,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 log.cleaner.dedupe.buffer.size=8388608
 """
+# Kafka's own default leaves out the controller's as soon as another listener has TLS or SASL.
+_PROTOCOLS = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"
+_LISTENERS = "listeners"
 _LOGGING_PROPERTIES = """\
 status=error
 appender.console.type=Console
@@ -93,6 +98,8 @@ class EmbeddedBroker:
         port: The port for clients; None takes a free one.
         keep: Leave `data/` there at the stop; the next broker in this folder goes on with it. The rest always stays.
         heap_megabytes: The JVM's largest heap, in MiB.
+        properties: Further properties of the broker; they override those that it is given here. But `listeners` come beside
+            its own, on the same address.
         timeout_seconds: How long the start may take, not counting the fetching of jars.
         on_progress: Receives one-line messages while Kafka's jars are being fetched.
 
@@ -112,6 +119,7 @@ class EmbeddedBroker:
         port: int | None = None,
         keep: bool = False,
         heap_megabytes: int = 512,
+        properties: Mapping[str, str] | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         on_progress: Callable[[str], None] = to_stderr,
     ) -> None:
@@ -122,6 +130,7 @@ class EmbeddedBroker:
         self._requested_port = port
         self._keep = keep
         self._heap_megabytes = heap_megabytes
+        self._properties = dict(properties or {})
         self._timeout_seconds = timeout_seconds
         self._on_progress = on_progress
         self._port = 0
@@ -138,6 +147,15 @@ class EmbeddedBroker:
         if self._port == 0:
             raise UnreachableError("the embedded broker is not running")
         return f"{_HOST}:{self._port}"
+
+    @property
+    def cluster(self) -> Cluster:
+        """The same for this program's own clients: neither TLS nor a user.
+
+        Raises:
+            UnreachableError: The broker was never started.
+        """
+        return Cluster(self.bootstrap_servers)
 
     @property
     def process_id(self) -> int | None:
@@ -165,12 +183,14 @@ class EmbeddedBroker:
         """Start the broker and return when clients can produce and consume; about 3 s, longer when jars are fetched.
 
         Raises:
-            BadConfigError: Something else listens on the port that was asked for, or may not be listened on.
+            BadConfigError: Something else listens on the port that was asked for, or may not be listened on, or a listener
+                is not on this machine's loopback.
             UnreachableError: No Java, no jars, no disk space, another broker in the folder, or it is not ready in
                 time; one line.
         """
         if self._child is not None:
             raise RuntimeError("the embedded broker is already started")
+        _check_listeners(self._properties.get(_LISTENERS, ""))
         with ExitStack() as stack:
             self._prepare_directory()
             if self._requested_port is not None:
@@ -250,7 +270,12 @@ class EmbeddedBroker:
         raise UnreachableError(f"the embedded broker found no free port in {_ATTEMPTS} attempts; see {self.log_path}")
 
     def _write_settings(self, controller_port: int) -> None:
-        server = _SERVER_PROPERTIES.format(host=_HOST, port=self._port, controller_port=controller_port)
+        own = dict(self._properties)
+        listeners = "".join(f",{listener}" for listener in _listed(own.pop(_LISTENERS, "")))
+        places = {"host": _HOST, "port": self._port, "controller_port": controller_port, "listeners": listeners}
+        server = _SERVER_PROPERTIES.format(protocols=_PROTOCOLS, **places)
+        # Of a property that is there twice, the later line counts.
+        server += "".join(f"{name}={_escaped(value)}\n" for name, value in own.items())
         (self._directory / "server.properties").write_text(server, encoding="utf-8")
         (self._directory / "log4j2.properties").write_text(_LOGGING_PROPERTIES, encoding="utf-8")
 
@@ -284,7 +309,7 @@ class EmbeddedBroker:
                     f"the embedded broker was not ready within {self._timeout_seconds:g} s: {self._log_tail()}"
                 )
             time.sleep(_POLL_SECONDS)
-        await_broker(self.bootstrap_servers, deadline - time.monotonic())
+        await_broker(self.cluster, deadline - time.monotonic())
         _await_producer_ids(self._port)
 
     def _log(self) -> str:
@@ -302,6 +327,22 @@ class EmbeddedBroker:
         start = troubles[-1] if troubles else -_TAIL_LINES
         condensed = textwrap.shorten(" | ".join(lines[start:][:_TAIL_LINES]), _TAIL_CHARACTERS, placeholder=" ...")
         return f"{condensed or 'it said nothing'}; see {self.log_path}"
+
+
+def _listed(listeners: str) -> list[str]:
+    return [listener.strip() for listener in listeners.split(",") if listener.strip()]
+
+
+def _check_listeners(listeners: str) -> None:
+    """The embedded broker is for this machine alone, whatever its listeners are."""
+    for listener in _listed(listeners):
+        if not re.fullmatch(rf"\w+://{re.escape(_HOST)}:\d+", listener):
+            raise BadConfigError(f"broker.conf.listeners={listener}: must be NAME://{_HOST}:PORT")
+
+
+def _escaped(value: str) -> str:
+    """A value as Java's files of properties have it."""
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _check_port(port: int) -> None:

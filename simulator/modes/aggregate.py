@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from simulator.broker.topics import await_broker, ensure_topic
-from simulator.compiler import bootstrap_servers
+from simulator.broker.cluster import Cluster
+from simulator.broker.security import cluster_of
+from simulator.broker.topics import await_broker, check_allowed, ensure_topic
 from simulator.errors import EXIT_OK, BadConfigError
 from simulator.modes.context import Context
 from simulator.modes.produce import prepare_topic
@@ -27,16 +28,16 @@ def run(context: Context) -> int:
 
 def _run(context: Context) -> int:
     plan = context.compile()
-    servers = bootstrap_servers(context.specification)
-    await_broker(servers, context.specification.broker.timeout)
-    prepare_topic(plan, servers)
-    prepare_output(plan, servers)
+    cluster = cluster_of(context.specification)
+    await_broker(cluster, context.specification.broker.timeout)
+    prepare_topic(plan, cluster, "READ")
+    prepare_output(plan, cluster)
     directory = context.directory
     with stop_on_signals() as stop:
         say("starting Spark …")
         settings = context.specification.spark
         with Pipeline(directory.spark_log, settings.timeout, show_table, settings.restarts) as pipeline:
-            pipeline.start(directory.plan, directory.path, directory.batches, {})
+            pipeline.start(directory.plan, directory.path, directory.batches, spark_options(plan, cluster))
             say("Spark listens; Ctrl-C ends it")
             while not stop.requested:
                 pipeline.look(_LOOK_SECONDS)
@@ -56,10 +57,31 @@ def _kept_plan(directory: RunDirectory) -> Iterator[None]:
         raise
 
 
-def prepare_output(plan: Plan, servers: str) -> None:
+def prepare_output(plan: Plan, cluster: Cluster) -> None:
     """Create the topics of the windows and of the dead letters, where there are such."""
     if plan.aggregation is None:
         return
     for output in (plan.aggregation.output, plan.aggregation.dead_letters.output):
         if output.kind == "kafka":
-            ensure_topic(servers, output.options["topic"], 1, plan.sink.replication_factor or 1)
+            ensure_topic(cluster, output.options["topic"], 1, plan.sink.replication_factor or 1)
+            check_allowed(cluster, output.options["topic"], "WRITE")
+
+
+def spark_options(plan: Plan, cluster: Cluster, source: Mapping[str, str] | None = None) -> dict[str, dict[str, str]]:
+    """What only the run knows of the source and the outputs, and no file may hold: how to connect.
+
+    Args:
+        plan: of the run.
+        cluster: where the topics are.
+        source: further options of the source.
+    """
+    assert plan.aggregation is not None  # noqa: S101  # checks.py has refused sinks that nothing reads
+    address, aggregation = cluster.spark_options, plan.aggregation
+    options: dict[str, dict[str, str]] = {"source_options": {}, "output_options": {}}
+    if aggregation.source.format == "kafka":
+        options["source_options"] = {**address, **(source or {})}
+    if aggregation.output.kind == "kafka":
+        options["output_options"] = address
+    if aggregation.dead_letters.output.kind == "kafka":
+        options["dead_letter_options"] = address
+    return options

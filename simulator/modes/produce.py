@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from simulator.answers.ledger import ledger_of
-from simulator.broker.topics import await_broker, end_offsets, ensure_topic, held_records
-from simulator.compiler import bootstrap_servers
+from simulator.broker.cluster import Cluster
+from simulator.broker.security import cluster_of
+from simulator.broker.topics import await_broker, check_allowed, end_offsets, ensure_topic, held_records
 from simulator.errors import EXIT_INTERRUPTED, EXIT_OK, BadConfigError, SimulatorError
 from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
@@ -38,24 +39,24 @@ def run(context: Context) -> int:
     check_folder_is_free(context)
     plan = context.compile()
     with stop_on_signals() as stop, manifest_kept(context, plan):
-        servers = _prepare(context, plan)
+        cluster = _prepare(context, plan)
         with watching(context, plan) as figures:
-            outcome = produce(context, plan, servers, stop, figures.produced)
+            outcome = produce(context, plan, cluster, stop, figures.produced)
             figures.end("incomplete" if outcome.interrupted else "complete")
     _conclude(context, plan, outcome)
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
 
 
-def _prepare(context: Context, plan: Plan) -> str | None:
+def _prepare(context: Context, plan: Plan) -> Cluster | None:
     """See to the topic; gives where the brokers are, None for other sinks."""
     if plan.sink.kind != "kafka":
         return None
-    servers = bootstrap_servers(context.specification)
-    await_broker(servers, context.specification.broker.timeout)
-    prepare_topic(plan, servers)
+    cluster = cluster_of(context.specification)
+    await_broker(cluster, context.specification.broker.timeout)
+    prepare_topic(plan, cluster, "WRITE")
     if not context.is_resumed:
-        _announce_earlier_records(plan.sink.topic or "", servers)
-    return servers
+        _announce_earlier_records(plan.sink.topic or "", cluster)
+    return cluster
 
 
 def check_folder_is_free(context: Context) -> None:
@@ -97,8 +98,8 @@ def _from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _announce_earlier_records(topic: str, servers: str) -> None:
-    held = held_records(servers, topic)
+def _announce_earlier_records(topic: str, cluster: Cluster) -> None:
+    held = held_records(cluster, topic)
     if held:
         records = "1 record" if held == 1 else f"{held:,} records"
         sys.stderr.write(f"topic {topic} already holds {records}; this run's begin after them: offsets in manifest.json\n")
@@ -120,25 +121,28 @@ def _conclude(context: Context, plan: Plan, outcome: Outcome) -> None:
     sys.stderr.write("\n".join(lines) + "\n")
 
 
-def prepare_topic(plan: Plan, servers: str) -> None:
-    """Create the topic of the events, or check the one that is there."""
-    ensure_topic(servers, plan.sink.topic or "", plan.sink.partitions or 1, plan.sink.replication_factor or 1)
+def prepare_topic(plan: Plan, cluster: Cluster, *operations: str) -> None:
+    """Create the topic of the events, or check the one that is there, and that the user may do with it what the run will do."""
+    ensure_topic(cluster, plan.sink.topic or "", plan.sink.partitions or 1, plan.sink.replication_factor or 1)
+    check_allowed(cluster, plan.sink.topic or "", *operations)
 
 
-def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest, report: Callable[[Progress], None]) -> Outcome:
+def produce(
+    context: Context, plan: Plan, cluster: Cluster | None, stop: StopRequest, report: Callable[[Progress], None]
+) -> Outcome:
     """Run the producer and keep the manifest true, whatever happens.
 
     Raises:
         DeliveryError: an event did not arrive; the manifest says how many did.
     """
-    earlier = earlier_part(plan, context.directory, servers or "") if context.is_resumed else None
-    begin = _begin_offsets(context, plan, servers) if earlier is None else earlier.begin_offsets
+    earlier = earlier_part(plan, context.directory, cluster) if context.is_resumed and cluster is not None else None
+    begin = _begin_offsets(context, plan, cluster) if earlier is None else earlier.begin_offsets
     partitions = None if begin is None else len(begin)
-    with _production(context, plan, servers, partitions, earlier) as production:
+    with _production(context, plan, cluster, partitions, earlier) as production:
         start = first_instant(plan) if earlier is None else earlier.start
 
         def note(status: str, progress: Progress, outcome: Outcome | None = None) -> None:
-            kafka = getattr(context.specification.broker, "version", None) if servers else None
+            kafka = getattr(context.specification.broker, "version", None) if cluster else None
             content = manifest(plan, start=start, status=status, progress=progress, outcome=outcome, kafka=kafka)
             places = {"partitions": partitions, "begin_offsets": begin, "deliveries": production.deliveries}
             write_json({**content, **places}, context.directory.manifest)
@@ -164,30 +168,30 @@ def produce(context: Context, plan: Plan, servers: str | None, stop: StopRequest
 
 
 def _production(
-    context: Context, plan: Plan, servers: str | None, partitions: int | None, earlier: EarlierPart | None
+    context: Context, plan: Plan, cluster: Cluster | None, partitions: int | None, earlier: EarlierPart | None
 ) -> Production:
     workers, engine = getattr(context.specification.sink, "workers", 1), context.specification.engine
+    if cluster is None or plan.sink.kind != "kafka":
+        return LocalProduction(plan, lambda start: _open_sink(plan, start, context.directory.path))
     if engine.kind == "spark":
         say("starting Spark to generate …")
         job = spark_job(context.specification, engine, plan)
-        return SparkProduction(plan, servers or "", job, context.directory.generation_log)
+        return SparkProduction(plan, cluster, job, context.directory.generation_log)
     begin = None if earlier is None else earlier.begin_offsets
     if workers > 1:
-        return WorkerProduction(plan, servers or "", partitions or 1, workers, begin)
-    if plan.sink.kind == "kafka":
-        return LocalProduction(plan, lambda start: open_topic(plan, start, servers or "", partitions or 1, begin))
-    return LocalProduction(plan, lambda start: _open_sink(plan, start, context.directory.path))
+        return WorkerProduction(plan, cluster, partitions or 1, workers, begin)
+    return LocalProduction(plan, lambda start: open_topic(plan, start, cluster, partitions or 1, begin))
 
 
-def _begin_offsets(context: Context, plan: Plan, servers: str | None) -> dict[int, int] | None:
+def _begin_offsets(context: Context, plan: Plan, cluster: Cluster | None) -> dict[int, int] | None:
     """By partition of the topic, the offset that the run's first record there will get; None for other sinks.
 
     Raises:
         BadConfigError: the topic has other partitions than a fault or the workers count on.
     """
-    if plan.sink.kind != "kafka":
+    if cluster is None or plan.sink.kind != "kafka":
         return None
-    begin = end_offsets(servers or "", plan.sink.topic or "")
+    begin = end_offsets(cluster, plan.sink.topic or "")
     found = len(begin)
     stall, workers = plan.faults.stall, getattr(context.specification.sink, "workers", 1)
     sharing = "engine.kind=spark" if context.specification.engine.kind == "spark" else f"sink.workers={workers}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.broker.cluster import Cluster
 from simulator.broker.topics import begin_offsets, end_offsets
 from simulator.errors import BadConfigError
 from simulator.plan import Plan, read_plan
@@ -57,7 +58,7 @@ def check_resume(specification: Specification, directory: RunDirectory, plan_has
         raise BadConfigError(f"{key}: the configuration is not the run's, whose plan has another hash; undo what was changed")
 
 
-def earlier_part(plan: Plan, directory: RunDirectory, servers: str) -> EarlierPart:
+def earlier_part(plan: Plan, directory: RunDirectory, cluster: Cluster) -> EarlierPart:
     """What is to be gone on with.
 
     Raises:
@@ -67,7 +68,7 @@ def earlier_part(plan: Plan, directory: RunDirectory, servers: str) -> EarlierPa
     manifest: dict[str, Any] = read_json(directory.manifest)
     begin = {int(partition): int(offset) for partition, offset in (manifest.get("begin_offsets") or {}).items()}
     topic = plan.sink.topic or ""
-    first, end = begin_offsets(servers, topic), end_offsets(servers, topic)
+    first, end = begin_offsets(cluster, topic), end_offsets(cluster, topic)
     key = f"resume={directory.path}"
     if set(begin) != set(end):
         raise BadConfigError(f"{key}: the topic {topic} has {len(end)} partitions, and had {len(begin)} when the run began")

@@ -11,11 +11,13 @@ from typing import Any
 
 from simulator.answers.judge import judge
 from simulator.answers.results import merge_batches
+from simulator.broker.cluster import Cluster
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.foreign import foreign_records, own_records
+from simulator.broker.security import cluster_of
 from simulator.broker.topics import await_broker, end_offsets
 from simulator.errors import EXIT_INTERRUPTED, EXIT_MISMATCH, EXIT_OK
-from simulator.modes.aggregate import prepare_output
+from simulator.modes.aggregate import prepare_output, spark_options
 from simulator.modes.context import Context
 from simulator.modes.manifest import manifest_kept
 from simulator.modes.produce import check_folder_is_free, check_run_is_new, prepare_topic, produce
@@ -34,10 +36,10 @@ from simulator.rundir import RunDirectory, read_json, write_json, write_lines
 
 @dataclass(frozen=True)
 class _Source:
-    """Where events go and Spark reads: broker address and the topic's offsets at the run's start; none for files."""
+    """Where events go and Spark reads: the cluster and the topic's offsets at the run's start; none for files."""
 
     broker: EmbeddedBroker | None = None
-    servers: str | None = None
+    cluster: Cluster | None = None
     begin: dict[int, int] | None = None
 
 
@@ -83,22 +85,26 @@ def _stream(context: Context, plan: Plan, stop: StopRequest, figures: Figures) -
             if source.broker is not None:
                 source.broker.check()
 
-        outcome = produce(context, plan, source.servers, stop, report)
+        outcome = produce(context, plan, source.cluster, stop, report)
         figures.enter("waiting for Spark to process the rest")
-        end = end_offsets(source.servers, plan.sink.topic or "") if source.servers and source.begin else None
-        pipeline.drain(None if end is None else {plan.sink.topic or "": {str(p): o for p, o in end.items()}})
-        in_topic = None if end is None else _note_foreign(directory, plan, source, end)
+        in_topic = None
+        if source.cluster is None or source.begin is None:
+            pipeline.drain(None)
+        else:
+            end = end_offsets(source.cluster, plan.sink.topic or "")
+            pipeline.drain({plan.sink.topic or "": {str(p): o for p, o in end.items()}})
+            in_topic = _note_foreign(directory, plan, source.cluster, source.begin, end)
         write_lines(pipeline.reports, directory.microbatches)
     return outcome, in_topic
 
 
-def _note_foreign(directory: RunDirectory, plan: Plan, source: _Source, end: dict[int, int]) -> int:
+def _note_foreign(directory: RunDirectory, plan: Plan, cluster: Cluster, begin: dict[int, int], end: dict[int, int]) -> int:
     """Find the records of others and note them in the manifest; gives how many records the topic has gained."""
-    content, begin = read_json(directory.manifest), source.begin or {}
+    content = read_json(directory.manifest)
     if not plan.sink.client.get("enable.idempotence"):  # then where the run's own records are is not known for certain
         return sum(end.values()) - sum(begin.values())
     own = content["deliveries"]
-    foreign = foreign_records({"bootstrap.servers": source.servers}, plan.sink.topic or "", begin, end, own)
+    foreign = foreign_records(cluster.properties, plan.sink.topic or "", begin, end, own)
     write_json({**content, "foreign": foreign}, directory.manifest)
     return own_records(begin, end, own) + sum(count for runs in foreign.values() for _, count in runs)
 
@@ -113,33 +119,25 @@ def _open_source(context: Context, plan: Plan, stack: ExitStack) -> _Source:
     broker = None
     if settings.kind == "embedded":
         broker = stack.enter_context(context.services.broker(context.directory, settings))
-        servers = broker.bootstrap_servers
+        cluster = broker.cluster
     else:
-        servers = settings.bootstrap_servers
-        await_broker(servers, settings.timeout)
-    prepare_output(plan, servers)
+        cluster = cluster_of(context.specification)
+        await_broker(cluster, settings.timeout)
+    prepare_output(plan, cluster)
     if plan.sink.kind != "kafka":
-        return _Source(broker, servers)
-    prepare_topic(plan, servers)
+        return _Source(broker, cluster)
+    prepare_topic(plan, cluster, "READ", "WRITE")
     if context.is_resumed:
-        return _Source(broker, servers, earlier_part(plan, context.directory, servers).begin_offsets)
-    return _Source(broker, servers, end_offsets(servers, plan.sink.topic or ""))
+        return _Source(broker, cluster, earlier_part(plan, context.directory, cluster).begin_offsets)
+    return _Source(broker, cluster, end_offsets(cluster, plan.sink.topic or ""))
 
 
 def _options(plan: Plan, source: _Source) -> dict[str, dict[str, str]]:
-    """What only the run knows: the broker's address and where the run's own records begin."""
-    options: dict[str, dict[str, str]] = {"source_options": {}, "output_options": {}}
-    if source.servers is None or plan.aggregation is None:
-        return options
-    address = {"kafka.bootstrap.servers": source.servers}
-    if source.begin is not None:
-        begin = json.dumps({plan.sink.topic: {str(partition): offset for partition, offset in source.begin.items()}})
-        options["source_options"] = {**address, "startingOffsets": begin}
-    if plan.aggregation.output.kind == "kafka":
-        options["output_options"] = address
-    if plan.aggregation.dead_letters.output.kind == "kafka":
-        options["dead_letter_options"] = address
-    return options
+    """What only the run knows: how to connect to the broker and where the run's own records begin."""
+    if source.cluster is None:
+        return {}
+    begin = {str(partition): offset for partition, offset in (source.begin or {}).items()}
+    return spark_options(plan, source.cluster, {"startingOffsets": json.dumps({plan.sink.topic: begin})} if begin else None)
 
 
 def _conclude(context: Context, plan: Plan, in_topic: int | None, figures: Figures, *, complete: bool) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from numpy.typing import NDArray
 
+from simulator.broker.cluster import Cluster
+from simulator.broker.refusals import Refusals, denial
 from simulator.encode.payload import Payloads
 from simulator.errors import DeliveryError
 from simulator.faults.records import Records
@@ -51,27 +53,29 @@ class _Encoded:
 class KafkaSink(Sink):
     """Sends each event as one record: key = symbol, value = JSON, partition by murmur2 of the key as Java clients do."""
 
-    def __init__(self, plan: Plan, start: int, bootstrap_servers: str, partitions: int) -> None:
+    def __init__(self, plan: Plan, start: int, cluster: Cluster, partitions: int) -> None:
         """Connect lazily.
 
         Args:
             plan: of the run.
             start: event time of the market's first instant, microseconds since 1970.
-            bootstrap_servers: where the brokers are.
+            cluster: where the brokers are, and how to connect.
             partitions: how many the topic has.
         """
         super().__init__()
+        self._refusals = Refusals(cluster)
         corrupt = plan.faults.corrupt
         self._most_queued = min(_MOST_QUEUED, max(1, _MOST_QUEUED_BYTES // (corrupt.huge_bytes if corrupt else _LARGE_RECORD)))
         # Room is counted here, before each batch: a full librdkafka may take later records of a batch and not earlier ones.
         client: dict[str, Any] = {
             **plan.sink.client,
-            "bootstrap.servers": bootstrap_servers,
+            **cluster.properties,
+            "error_cb": self._refusals,
             "queue.buffering.max.messages": self._most_queued,
             "queue.buffering.max.kbytes": 2 * _MOST_QUEUED_BYTES // 1024,
         }
         self._producer = Producer(client, logger=_LOG)
-        self._servers = bootstrap_servers
+        self._cluster = cluster
         self._topic = plan.sink.topic or ""
         self._timeout = float(plan.sink.client.get("delivery.timeout.ms", 120_000)) / 1000.0
         self._payloads = Payloads(plan, start)
@@ -92,7 +96,7 @@ class KafkaSink(Sink):
         Raises:
             UnreachableError: the broker does not answer.
         """
-        self._earlier = read_earlier({"bootstrap.servers": self._servers}, self._topic, begin)
+        self._earlier = read_earlier(self._cluster.properties, self._topic, begin)
 
     def sent_before(self, items: Items) -> Mask | None:  # noqa: D102  # inherited
         if all(earlier.is_passed for earlier in self._earlier.values()):
@@ -150,7 +154,7 @@ class KafkaSink(Sink):
             self._arrived[message.partition()].append(message.offset())
         else:
             self.failed += 1
-            self._error = self._error or error.str()
+            self._error = self._error or denial(error, self._cluster, self._topic, "WRITE") or error.str()
 
     def _serve(self, timeout: float) -> None:
         """Let delivery reports come in, and count them."""
@@ -166,6 +170,7 @@ class KafkaSink(Sink):
             offsets.clear()
 
     def _raise_latched(self) -> None:
+        self._refusals.check()
         if self._error is not None:
             raise DeliveryError(f"topic {self._topic}: {self.failed} events were not delivered, the first because: {self._error}")
 
@@ -178,10 +183,13 @@ class KafkaSink(Sink):
             fault: KafkaError = error.args[0]
             if fault.code() != KafkaError._FENCED:  # noqa: SLF001  # its only name
                 self._raise_latched()  # the first failure is the reason of those that follow
-            raise DeliveryError(f"topic {self._topic}: {self._explained(fault)}") from None
+            raise DeliveryError(self._explained(fault)) from None
+        except (AttributeError, SystemError):  # delivery reports are called with the library's own exception still pending
+            raise DeliveryError(f"topic {self._topic}: the client library gave up for good; simulator.log says why") from None
 
     def _explained(self, fault: KafkaError) -> str:
-        return fault.str()
+        """A line of what the client library has raised."""
+        return denial(fault, self._cluster, self._topic, "WRITE") or f"topic {self._topic}: {fault.str()}"
 
     def poll(self) -> None:  # noqa: D102  # inherited
         self._serve(0)

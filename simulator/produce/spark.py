@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import final
 
+from simulator.broker.cluster import Cluster
 from simulator.broker.topics import end_offsets
 from simulator.errors import DeliveryError, SimulatorError
 from simulator.plan import Plan
@@ -33,13 +34,13 @@ class SparkProduction(Production):
 
     Args:
         plan: of the run.
-        servers: where the brokers are.
+        cluster: where the brokers are, and how to connect.
         job: how Spark runs it.
         log: file for what Spark says.
     """
 
-    def __init__(self, plan: Plan, servers: str, job: SparkJob, log: Path) -> None:
-        self._plan, self._servers, self._job, self._log = plan, servers, job, log
+    def __init__(self, plan: Plan, cluster: Cluster, job: SparkJob, log: Path) -> None:
+        self._plan, self._cluster, self._job, self._log = plan, cluster, job, log
         self._topic = plan.sink.topic or ""
         self._stack = ExitStack()
         self._progress = Progress()
@@ -62,7 +63,7 @@ class SparkProduction(Production):
         self._stack.close()
 
     def run(self, start: int, stop: StopRequest, report: Report) -> Outcome:  # noqa: D102  # inherited
-        before = end_offsets(self._servers, self._topic)
+        before = end_offsets(self._cluster, self._topic)
         try:
             self._send_start(start)
             done = self._await_done(stop, report)
@@ -82,7 +83,7 @@ class SparkProduction(Production):
         state = self._job.state or str(self._folder / "states")
         options = self._job.source(self._plan, start, state, self._folder / "stop")
         checkpoint = (self._folder / "checkpoint").as_uri()  # the driver's machine, whatever the cluster's file system
-        self._child.send(command="start", options=options, kafka=kafka_options(self._plan, self._servers), checkpoint=checkpoint)
+        self._child.send(command="start", options=options, kafka=kafka_options(self._plan, self._cluster), checkpoint=checkpoint)
 
     def _await_done(self, stop: StopRequest, report: Report) -> Event:
         is_told = False
@@ -117,7 +118,7 @@ class SparkProduction(Production):
         Raises:
             DeliveryError: a partition has gained others than were made.
         """
-        after = end_offsets(self._servers, self._topic)
+        after = end_offsets(self._cluster, self._topic)
         for partition, begin in before.items():
             if after[partition] - begin != made[partition]:
                 raise DeliveryError(
@@ -129,7 +130,7 @@ class SparkProduction(Production):
     def _count(self, before: dict[int, int]) -> None:
         """After a failure: of the micro-batch that was under way, the topic alone knows what has arrived."""
         with suppress(SimulatorError):  # the broker may be what has failed
-            gained = sum(end_offsets(self._servers, self._topic).values()) - sum(before.values())
+            gained = sum(end_offsets(self._cluster, self._topic).values()) - sum(before.values())
             self._progress = replace(self._progress, generated=max(gained, self._progress.generated), acked=gained)
 
     @property

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
+from simulator.broker.cluster import Cluster
 from simulator.plan import Plan, canonical
 from simulator.schema import SparkEngine, Specification
 
@@ -94,13 +95,13 @@ def _span(engine: SparkEngine, plan: Plan) -> int:
     return max(1, min(int(wanted), skew))
 
 
-def kafka_options(plan: Plan, servers: str) -> dict[str, str]:
+def kafka_options(plan: Plan, cluster: Cluster) -> dict[str, str]:
     """Options of Spark's Kafka sink: librdkafka's properties by the names, and within the rules, of Java's client."""
     client = plan.sink.client
     linger, timeout = round(float(client.get("linger.ms", 5))), int(client.get("delivery.timeout.ms", 120_000))
     return {
         "topic": plan.sink.topic or "",
-        "kafka.bootstrap.servers": servers,
+        **cluster.spark_options,
         "kafka.acks": str(client.get("acks", "all")),
         "kafka.enable.idempotence": str(client.get("enable.idempotence", True)).lower(),
         "kafka.compression.type": str(client.get("compression.type", "none")),

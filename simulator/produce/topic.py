@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from simulator.broker.cluster import Cluster
 from simulator.plan import Plan
 from simulator.produce.kafka import KafkaSink
 from simulator.produce.transactional import TransactionalKafkaSink, is_transactional, with_own_id
@@ -12,7 +13,7 @@ from simulator.produce.transactional import TransactionalKafkaSink, is_transacti
 def open_topic(
     plan: Plan,
     start: int,
-    servers: str,
+    cluster: Cluster,
     partitions: int,
     earlier: Mapping[int, int] | None = None,
     worker: int = 0,
@@ -22,13 +23,13 @@ def open_topic(
     Args:
         plan: of the run.
         start: event time of the market's first instant, microseconds since 1970.
-        servers: where the brokers are.
+        cluster: where the brokers are, and how to connect.
         partitions: how many the topic has.
         earlier: of a run that is resumed: by partition that this sink writes to, where its records begin.
         worker: the number of the worker that writes.
     """
     kind = TransactionalKafkaSink if is_transactional(plan) else KafkaSink
-    sink = kind(with_own_id(plan, worker), start, servers, partitions)
+    sink = kind(with_own_id(plan, worker), start, cluster, partitions)
     if earlier is not None:
         sink.resume(earlier)
     return sink

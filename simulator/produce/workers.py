@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import SynchronizedArray
 from typing import Any, final
 
+from simulator.broker.cluster import Cluster
 from simulator.errors import DeliveryError, SimulatorError
 from simulator.market.shards import owned
 from simulator.plan import Plan
@@ -39,7 +40,7 @@ class _Share:
     """What one worker is given. The processes start afresh: only what can be pickled."""
 
     plan: Plan
-    servers: str
+    cluster: Cluster
     partitions: int
     worker: int
     workers: int
@@ -59,17 +60,19 @@ class WorkerProduction(Production):
 
     Args:
         plan: of the run.
-        servers: where the brokers are.
+        cluster: where the brokers are, and how to connect.
         partitions: of the topic.
         workers: how many.
         earlier: of a run that is resumed: where its records begin, by partition.
     """
 
-    def __init__(self, plan: Plan, servers: str, partitions: int, workers: int, earlier: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self, plan: Plan, cluster: Cluster, partitions: int, workers: int, earlier: Mapping[int, int] | None = None
+    ) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._instants = self._context.Array("q", Shared.initial(workers))
         self._facts = self._context.Array("d", workers * _FACTS)
-        self._shares = [_Share(plan, servers, partitions, worker, workers, earlier) for worker in range(workers)]
+        self._shares = [_Share(plan, cluster, partitions, worker, workers, earlier) for worker in range(workers)]
         self._pipes: list[Connection] = []
         self._processes: list[Any] = []
         self._outcomes: dict[int, tuple[Outcome, dict[str, Runs]]] = {}
@@ -182,7 +185,7 @@ def _work(share: _Share, pipe: Connection, instants: SynchronizedArray[int], fac
     producer: Producer | None = None
     with ExitStack() as stack:
         try:
-            sink = open_topic(share.plan, start, share.servers, share.partitions, share.own_earlier, share.worker)
+            sink = open_topic(share.plan, start, share.cluster, share.partitions, share.own_earlier, share.worker)
             stack.callback(sink.close)
             producer = Producer(share.plan, start, sink, WallClock(), share=(share.worker, share.workers))
             outcome = producer.run(Shared(instants, share.worker), report, agree)

@@ -32,7 +32,7 @@ def contents() -> Callable[[EmbeddedBroker, str], Contents]:
 
 def _contents(broker: EmbeddedBroker, topic: str) -> Contents:
     """Keys and values of each partition, in order."""
-    ends = end_offsets(broker.bootstrap_servers, topic)
+    ends = end_offsets(broker.cluster, topic)
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "none", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
     held: Contents = {partition: [] for partition in ends}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import Producer
 
+from simulator.broker.cluster import Cluster
 from simulator.broker.embedded import DEFAULT_VERSION, EmbeddedBroker
 from simulator.broker.jars import kafka_classpath
 from simulator.broker.topics import await_broker, delete_topic, end_offsets, ensure_topic
@@ -77,19 +78,19 @@ def ended_within(process_id: int, seconds: float) -> bool:
 
 
 def test_a_topic_is_created_once(broker: EmbeddedBroker) -> None:
-    assert ensure_topic(broker.bootstrap_servers, "created", 4, 1) == 4
-    assert ensure_topic(broker.bootstrap_servers, "created", 4, 1) == 4
+    assert ensure_topic(broker.cluster, "created", 4, 1) == 4
+    assert ensure_topic(broker.cluster, "created", 4, 1) == 4
 
 
 def test_an_existing_topic_may_have_more_partitions(broker: EmbeddedBroker) -> None:
-    ensure_topic(broker.bootstrap_servers, "wide", 6, 1)
-    assert ensure_topic(broker.bootstrap_servers, "wide", 2, 1) == 6
+    ensure_topic(broker.cluster, "wide", 6, 1)
+    assert ensure_topic(broker.cluster, "wide", 2, 1) == 6
 
 
 def test_an_existing_topic_with_fewer_partitions_is_refused(broker: EmbeddedBroker) -> None:
-    ensure_topic(broker.bootstrap_servers, "narrow", 1, 1)
+    ensure_topic(broker.cluster, "narrow", 1, 1)
     with pytest.raises(BadConfigError) as caught:
-        ensure_topic(broker.bootstrap_servers, "narrow", 4, 1)
+        ensure_topic(broker.cluster, "narrow", 4, 1)
     assert str(caught.value) == (
         "topic=narrow: it has 1 partition and sink.partitions=4 needs 4; "
         "use another topic, set sink.partitions=1, or delete the topic"
@@ -109,14 +110,14 @@ def test_what_the_broker_refuses_is_bad_configuration(
     broker: EmbeddedBroker, topic: str, partitions: int, copies: int, message: str
 ) -> None:
     with pytest.raises(BadConfigError, match=message):
-        ensure_topic(broker.bootstrap_servers, topic, partitions, copies)
+        ensure_topic(broker.cluster, topic, partitions, copies)
 
 
 def test_end_offsets_count_the_records_of_each_partition(broker: EmbeddedBroker) -> None:
-    ensure_topic(broker.bootstrap_servers, "counted", 3, 1)
-    assert end_offsets(broker.bootstrap_servers, "counted") == {0: 0, 1: 0, 2: 0}
+    ensure_topic(broker.cluster, "counted", 3, 1)
+    assert end_offsets(broker.cluster, "counted") == {0: 0, 1: 0, 2: 0}
     produce(broker.bootstrap_servers, "counted", 500)
-    offsets = end_offsets(broker.bootstrap_servers, "counted")
+    offsets = end_offsets(broker.cluster, "counted")
     assert offsets.keys() == {0, 1, 2}
     assert sum(offsets.values()) == 500
     assert min(offsets.values()) > 100
@@ -125,22 +126,22 @@ def test_end_offsets_count_the_records_of_each_partition(broker: EmbeddedBroker)
 def test_offsets_of_a_missing_topic_are_refused_and_do_not_create_it(broker: EmbeddedBroker) -> None:
     for _ in range(2):
         with pytest.raises(BadConfigError, match=r"^topic=missing: there is no such topic on broker\.bootstrap_servers="):
-            end_offsets(broker.bootstrap_servers, "missing")
+            end_offsets(broker.cluster, "missing")
 
 
 def test_a_deleted_topic_is_empty_when_created_again(broker: EmbeddedBroker) -> None:
-    ensure_topic(broker.bootstrap_servers, "again", 1, 1)
+    ensure_topic(broker.cluster, "again", 1, 1)
     produce(broker.bootstrap_servers, "again", 10)
-    delete_topic(broker.bootstrap_servers, "again")
-    delete_topic(broker.bootstrap_servers, "again")  # nothing to do, and no error
-    ensure_topic(broker.bootstrap_servers, "again", 1, 1)
-    assert end_offsets(broker.bootstrap_servers, "again") == {0: 0}
+    delete_topic(broker.cluster, "again")
+    delete_topic(broker.cluster, "again")  # nothing to do, and no error
+    ensure_topic(broker.cluster, "again", 1, 1)
+    assert end_offsets(broker.cluster, "again") == {0: 0}
 
 
 def test_an_unreachable_broker_is_one_line_in_bounded_time(capfd: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
     with pytest.raises(UnreachableError) as caught:
-        await_broker(NOBODY, 1.0)
+        await_broker(Cluster(NOBODY), 1.0)
     assert 0.9 < time.monotonic() - started < 2.0
     assert str(caught.value) == (
         "no broker answered at 127.0.0.1:1 within 1 s; start one (`python -m simulator mode=broker`, or "
@@ -164,7 +165,7 @@ def test_the_first_idempotent_producer_meets_no_refusal(tmp_path: Path, capfd: p
     # And the folder: of a sweep it may well have commas and spaces in its name.
     folder = tmp_path / "rate=1,seed=2 x"
     with EmbeddedBroker(folder) as broker:
-        ensure_topic(broker.bootstrap_servers, "first", 1, 1)
+        ensure_topic(broker.cluster, "first", 1, 1)
         produce(broker.bootstrap_servers, "first", 1)
         assert "retrying" not in capfd.readouterr().err
         assert (folder / "data").is_dir()
@@ -182,10 +183,10 @@ def test_kept_data_are_there_for_the_next_broker_and_the_port_is_the_one_asked_f
         port = finder.getsockname()[1]
     with EmbeddedBroker(tmp_path, keep=True, port=port) as broker:
         assert broker.bootstrap_servers == f"127.0.0.1:{port}"
-        ensure_topic(broker.bootstrap_servers, "kept", 2, 1)
+        ensure_topic(broker.cluster, "kept", 2, 1)
         produce(broker.bootstrap_servers, "kept", 10)
     with EmbeddedBroker(tmp_path, keep=True, port=port) as broker:
-        assert sum(end_offsets(broker.bootstrap_servers, "kept").values()) == 10
+        assert sum(end_offsets(broker.cluster, "kept").values()) == 10
         with pytest.raises(UnreachableError, match=r"^another embedded broker runs in .*; stop it or use another folder$"):
             EmbeddedBroker(tmp_path).start()
         assert broker.process_id is not None
@@ -313,5 +314,5 @@ def test_a_version_that_is_none_is_bad_configuration(version: str) -> None:
 def test_a_topic_that_is_just_there_has_offsets_at_once(broker: EmbeddedBroker) -> None:
     for number in range(30):
         topic = f"new-{number}"
-        ensure_topic(broker.bootstrap_servers, topic, 4, 1)
-        assert end_offsets(broker.bootstrap_servers, topic) == dict.fromkeys(range(4), 0)
+        ensure_topic(broker.cluster, topic, 4, 1)
+        assert end_offsets(broker.cluster, topic) == dict.fromkeys(range(4), 0)

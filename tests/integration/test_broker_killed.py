@@ -44,7 +44,7 @@ def start(folder: Path, broker: EmbeddedBroker, *overrides: str) -> subprocess.P
 
 def await_records(broker: EmbeddedBroker, count: int) -> int:
     deadline = time.monotonic() + 120
-    while (held := sum(end_offsets(broker.bootstrap_servers, "ticks").values())) < count:
+    while (held := sum(end_offsets(broker.cluster, "ticks").values())) < count:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     return held
@@ -58,7 +58,7 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 def test_killed_three_times_nothing_is_lost_or_doubled(
     tmp_path: Path, mortal: EmbeddedBroker, contents: Callable[[EmbeddedBroker, str], Contents]
 ) -> None:
-    ensure_topic(mortal.bootstrap_servers, "ticks", 4, 1)
+    ensure_topic(mortal.cluster, "ticks", 4, 1)
     process = start(tmp_path, mortal, "rate=20000", "duration=15", "reproducer.attempts=0", "window.watermark=30")
     held = 0
     for _ in range(3):
@@ -78,7 +78,7 @@ def test_killed_three_times_nothing_is_lost_or_doubled(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_gone_for_good_is_said_in_time_and_nothing_claimed_beyond(workers: int, tmp_path: Path, mortal: EmbeddedBroker) -> None:
-    ensure_topic(mortal.bootstrap_servers, "ticks", 4, 1)
+    ensure_topic(mortal.cluster, "ticks", 4, 1)
     words = ["mode=produce", "rate=20000", "duration=120", "sink.delivery_timeout=5", f"sink.workers={workers}"]
     process = start(tmp_path, mortal, *words)
     await_records(mortal, 30_000)
@@ -94,5 +94,5 @@ def test_gone_for_good_is_said_in_time_and_nothing_claimed_beyond(workers: int, 
     assert manifest["status"] == "failed"
     assert "Traceback" not in said
     mortal.start()
-    held = sum(end_offsets(mortal.bootstrap_servers, "ticks").values())
+    held = sum(end_offsets(mortal.cluster, "ticks").values())
     assert 20_000 < manifest["counts"]["acked"] <= held <= manifest["counts"]["generated"]

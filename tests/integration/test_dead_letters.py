@@ -31,7 +31,7 @@ def test_a_run_sends_its_dead_letters_to_a_topic(broker: EmbeddedBroker, tmp_pat
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     audit = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))["audit"]
-    count = end_offsets(broker.bootstrap_servers, LETTERS)[0]
+    count = end_offsets(broker.cluster, LETTERS)[0]
     assert count == audit["rejected"] > 0
     assert not (tmp_path / "run" / "dead-letters").exists()
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "test"})

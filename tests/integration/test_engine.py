@@ -66,7 +66,7 @@ def cluster(job: SparkJob, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def plan_for(make_plan: MakePlan, topic: str, broker: EmbeddedBroker, *overrides: str) -> Plan:
     plan = make_plan("clock=unpaced", "rate=1500", "duration=9", f"sink.partitions={PARTITIONS}", f"topic={topic}", *overrides)
-    ensure_topic(broker.bootstrap_servers, topic, PARTITIONS, 1)
+    ensure_topic(broker.cluster, topic, PARTITIONS, 1)
     return plan
 
 
@@ -74,8 +74,8 @@ def of_the_local_engine(make_plan: MakePlan, broker: EmbeddedBroker, *overrides:
     """The topic that the local engine fills, and the digest."""
     topic = f"local-{abs(hash(overrides))}"
     plan = plan_for(make_plan, topic, broker, *overrides)
-    servers = broker.bootstrap_servers
-    with LocalProduction(plan, lambda start: KafkaSink(plan, start, servers, PARTITIONS)) as production:
+    cluster = broker.cluster
+    with LocalProduction(plan, lambda start: KafkaSink(plan, start, cluster, PARTITIONS)) as production:
         outcome = production.run(plan.clock.start or 0, StopRequest(), lambda _: None)
     return topic, outcome.digest
 
@@ -84,7 +84,7 @@ def generation(cluster: Cluster, plan: Plan, broker: EmbeddedBroker, folder: Pat
     spark, job = cluster
     folder.mkdir(exist_ok=True)
     options = job.source(plan, plan.clock.start or 0, str(folder / "states"), folder / "stop")
-    kafka = kafka_options(plan, broker.bootstrap_servers)
+    kafka = kafka_options(plan, broker.cluster)
     said = io.StringIO()
     start = {"options": options, "kafka": kafka, "checkpoint": (folder / "checkpoint").as_uri()}
     return Generation(spark, start, Channel(said)), said
@@ -123,7 +123,7 @@ def test_the_topic_is_that_of_the_local_engine(
     spark.dataSource.register(MarketSource)
     options = job.source(batch, batch.clock.start or 0, "", tmp_path / "none")
     records = spark.read.format("market").options(**{key: options[key] for key in ("plan", "start", "workers")}).load()
-    records.write.format("kafka").options(**kafka_options(batch, broker.bootstrap_servers)).save()
+    records.write.format("kafka").options(**kafka_options(batch, broker.cluster)).save()
     assert contents(broker, f"batch-{topic}") == right
 
     tasks = spark.sparkContext._jsc.sc().statusStore().executorList(True)  # noqa: FBT003  # Java's
@@ -170,7 +170,7 @@ def test_a_run_with_faults_matches(broker: EmbeddedBroker, tmp_path: Path) -> No
     assert verdict["audit"]["rejected"] > 0
     plan = read_plan(tmp_path / "plan.json")
     assert manifest["stream_digest"] == digest_of(plan, manifest["start"], manifest["counts"]["generated"])
-    ends = end_offsets(broker.bootstrap_servers, "run-on-spark")
+    ends = end_offsets(broker.cluster, "run-on-spark")
     assert manifest["deliveries"] == {str(partition): [[0, count]] for partition, count in ends.items() if count}
 
 
@@ -178,9 +178,7 @@ def test_a_stop_leaves_the_beginning_of_the_stream(broker: EmbeddedBroker, tmp_p
     words = ("mode=produce", "clock=accelerated", "rate=2000", "duration=null", "topic=stopped-on-spark", "window.watermark=4")
     process = subprocess.Popen(simulator(broker, tmp_path, *words), stderr=subprocess.PIPE, text=True, process_group=0)
     deadline = time.monotonic() + 100
-    while not sum(
-        end_offsets(broker.bootstrap_servers, "stopped-on-spark").values() if (tmp_path / "manifest.json").exists() else [0]
-    ):
+    while not sum(end_offsets(broker.cluster, "stopped-on-spark").values() if (tmp_path / "manifest.json").exists() else [0]):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to all processes
@@ -190,7 +188,7 @@ def test_a_stop_leaves_the_beginning_of_the_stream(broker: EmbeddedBroker, tmp_p
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     count = manifest["counts"]["generated"]
     assert manifest["status"] == "incomplete"
-    assert count == manifest["counts"]["acked"] == sum(end_offsets(broker.bootstrap_servers, "stopped-on-spark").values()) > 0
+    assert count == manifest["counts"]["acked"] == sum(end_offsets(broker.cluster, "stopped-on-spark").values()) > 0
     assert manifest["stream_digest"] == digest_of(read_plan(tmp_path / "plan.json"), manifest["start"], count)
 
 
@@ -198,11 +196,11 @@ def test_records_that_were_sent_twice_are_told(
     job: SparkJob, broker: EmbeddedBroker, make_plan: MakePlan, tmp_path: Path
 ) -> None:
     plan = plan_for(make_plan, "twice", broker)
-    sink = KafkaSink(plan, plan.clock.start or 0, broker.bootstrap_servers, PARTITIONS)
-    before = end_offsets(broker.bootstrap_servers, "twice")
+    sink = KafkaSink(plan, plan.clock.start or 0, broker.cluster, PARTITIONS)
+    before = end_offsets(broker.cluster, "twice")
     sink._producer.produce("twice", b"again", partition=2)
     sink.flush()
-    production = SparkProduction(plan, broker.bootstrap_servers, job, tmp_path / "log")
+    production = SparkProduction(plan, broker.cluster, job, tmp_path / "log")
     assert production._delivered(before, Counter({2: 1})) == {"2": [[0, 1]]}
     line = "topic twice: partition 2 has gained 1 records, not the 0 that were made; a task was run again, or somebody else has"
     with pytest.raises(DeliveryError, match=line):

@@ -41,8 +41,8 @@ def stranger(broker: EmbeddedBroker) -> Producer:
 
 def started(folder: Path, broker: EmbeddedBroker, topic: str, *overrides: str) -> subprocess.Popen[str]:
     """A run of which the first events are there."""
-    ensure_topic(broker.bootstrap_servers, topic, 4, 1)
-    before = sum(end_offsets(broker.bootstrap_servers, topic).values())
+    ensure_topic(broker.cluster, topic, 4, 1)
+    before = sum(end_offsets(broker.cluster, topic).values())
     words = [
         "broker=external",
         f"broker.bootstrap_servers={broker.bootstrap_servers}",
@@ -54,7 +54,7 @@ def started(folder: Path, broker: EmbeddedBroker, topic: str, *overrides: str) -
         [sys.executable, "-m", "simulator", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 90
-    while sum(end_offsets(broker.bootstrap_servers, topic).values()) <= before + 100:
+    while sum(end_offsets(broker.cluster, topic).values()) <= before + 100:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
@@ -72,7 +72,7 @@ def verdict(folder: Path, topic: str, process: subprocess.Popen[str], code: int)
 def test_hostile_records_are_counted_and_change_nothing(further: list[str], tmp_path: Path, broker: EmbeddedBroker) -> None:
     topic = f"hostile-{len(further)}"
     other = stranger(broker)
-    ensure_topic(broker.bootstrap_servers, topic, 4, 1)
+    ensure_topic(broker.cluster, topic, 4, 1)
     for number in range(50):  # an old run's
         old = {"symbol": "SYM000", "seq": number, "event_time": "2020-01-01T00:00:00.000000Z", "price": 1.0, "volume": 1}
         other.produce(topic, json.dumps(old), "SYM000")
@@ -122,14 +122,14 @@ def test_events_that_look_like_the_runs_own_are_named(tmp_path: Path, broker: Em
 
 
 def test_gaps_are_read_and_markers_are_nobodys(broker: EmbeddedBroker) -> None:
-    ensure_topic(broker.bootstrap_servers, "markers", 1, 1)
+    ensure_topic(broker.cluster, "markers", 1, 1)
     writer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "markers"})
     writer.init_transactions()
     for _ in range(3):
         writer.begin_transaction()
         writer.produce("markers", b"theirs", partition=0)
         writer.commit_transaction()
-    end = end_offsets(broker.bootstrap_servers, "markers")
+    end = end_offsets(broker.cluster, "markers")
     assert end == {0: 6}  # a marker after each
     client = {"bootstrap.servers": broker.bootstrap_servers}
     assert foreign_records(client, "markers", {0: 0}, end, {}) == {"0": [[0, 1], [2, 1], [4, 1]]}

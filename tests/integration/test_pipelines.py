@@ -189,7 +189,7 @@ def send(broker: EmbeddedBroker, topic: str, *values: bytes | None, partition: i
 
 
 def kafka_source(broker: EmbeddedBroker, topic: str, offsets: str = "earliest") -> dict[str, Any]:
-    ensure_topic(broker.bootstrap_servers, topic, 2, 1)
+    ensure_topic(broker.cluster, topic, 2, 1)
     servers = broker.bootstrap_servers
     options = {"kafka.bootstrap.servers": servers, "subscribe": topic, "startingOffsets": offsets}
     return {"format": "kafka", "options": {**options, "failOnDataLoss": "true"}}
@@ -266,7 +266,7 @@ def test_kafka_from_explicit_offsets_with_rejects_set_aside(served: Served, brok
     bad = b'{"symbol": "A", \xff\xfe'
     send(broker, topic, event("A", 0, 1), bad)
     send(broker, topic, event("B", 0, 2), b'{"symbol": "B"}', partition=1)
-    events += drain(served, {topic: end_offsets(broker.bootstrap_servers, topic)})
+    events += drain(served, {topic: end_offsets(broker.cluster, topic)})
     assert {key[2] for key in last_windows(tmp_path)} == {"A", "B"}
     assert observed(events, "parsed", "read") == 4
     assert observed(events, "parsed", "rejected") == 2
@@ -329,7 +329,7 @@ GOOD = [
 def test_what_is_no_event_is_set_aside_as_it_came_with_a_reason(served: Served, broker: EmbeddedBroker, tmp_path: Path) -> None:
     topic, letters_topic = "pipelines-bad", "pipelines-bad-letters"
     source = kafka_source(broker, topic)
-    ensure_topic(broker.bootstrap_servers, letters_topic, 1, 1)
+    ensure_topic(broker.cluster, letters_topic, 1, 1)
     output = {
         **DEAD_LETTERS,
         "kind": "kafka",
@@ -341,7 +341,7 @@ def test_what_is_no_event_is_set_aside_as_it_came_with_a_reason(served: Served, 
     address = {"kafka.bootstrap.servers": broker.bootstrap_servers}
     start(served, tmp_path, plan, dead_letter_options=address)
     send(broker, topic, *(value for value, _ in BAD), *GOOD, partition=1, key=b"\xfe the key")
-    events = drain(served, {topic: end_offsets(broker.bootstrap_servers, topic)})
+    events = drain(served, {topic: end_offsets(broker.cluster, topic)})
     assert observed(events, "parsed", "rejected") == len(BAD)
     assert last_windows(tmp_path) == {(0, 10, "A"): (100.0, 30, 3), (0, 10, "Ä"): (100.0, 10, 1)}
     letters = consume(broker, letters_topic, len(BAD))
@@ -385,7 +385,7 @@ def test_dead_letters_start_where_the_run_did(served: Served, broker: EmbeddedBr
     plan = write_plan(tmp_path, source, TUMBLING)
     start(served, tmp_path, plan)
     send(broker, topic, b"from now")
-    drain(served, {topic: end_offsets(broker.bootstrap_servers, topic)})
+    drain(served, {topic: end_offsets(broker.cluster, topic)})
     letters = pq.read_table(tmp_path / "dead-letters").to_pylist()
     assert [row["value"] for row in letters] == [b"from now"]
 
@@ -395,7 +395,7 @@ def test_a_drain_to_offsets_ends_while_others_keep_writing(served: Served, broke
     plan = write_plan(tmp_path, kafka_source(broker, topic), TUMBLING, output=PARQUET, watermark="0 seconds")
     start(served, tmp_path, plan)
     send(broker, topic, event("A", 0, 5), event("A", 1, 25))
-    ends = {topic: end_offsets(broker.bootstrap_servers, topic)}
+    ends = {topic: end_offsets(broker.cluster, topic)}
     enough = threading.Event()
     writer = threading.Thread(target=_keep_writing, args=(broker, topic, enough))
     writer.start()
@@ -496,7 +496,7 @@ def test_typed_columns_from_parquet_files(served: Served, tmp_path: Path) -> Non
 
 def test_windows_go_to_a_topic(served: Served, broker: EmbeddedBroker, tmp_path: Path) -> None:
     topic = "pipelines-windows"
-    ensure_topic(broker.bootstrap_servers, topic, 1, 1)
+    ensure_topic(broker.cluster, topic, 1, 1)
     output = {
         **CONSOLE,
         "kind": "kafka",

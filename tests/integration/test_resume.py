@@ -47,12 +47,12 @@ def manifest(folder: Path, topic: str) -> dict[str, Any]:
 
 
 def held(broker: EmbeddedBroker, topic: str) -> int:
-    return sum(end_offsets(broker.bootstrap_servers, topic).values())
+    return sum(end_offsets(broker.cluster, topic).values())
 
 
 def killed(folder: Path, broker: EmbeddedBroker, topic: str, arguments: list[str], least: int) -> int:
     """Kill a producer when the topic holds so many records; gives how many it holds then."""
-    ensure_topic(broker.bootstrap_servers, topic, 4, 1)
+    ensure_topic(broker.cluster, topic, 4, 1)
     process = start(folder, *arguments)
     deadline = time.monotonic() + 60
     while held(broker, topic) < least:
@@ -108,7 +108,7 @@ def test_a_stopped_producer_goes_on_too_and_can_be_stopped_again(
     tmp_path: Path, broker: EmbeddedBroker, contents: Reader
 ) -> None:
     finish(tmp_path, *words(broker, "whole-stopped", "clock=unpaced", "clock.speed=null"))
-    ensure_topic(broker.bootstrap_servers, "stopped", 4, 1)
+    ensure_topic(broker.cluster, "stopped", 4, 1)
     arguments = words(broker, "stopped")
     for least in (4_000, 9_000):
         process = start(tmp_path, *arguments)

@@ -96,7 +96,7 @@ def test_other_ways_through_match_too(tmp_path: Path, overrides: list[str]) -> N
 
 
 def test_foreign_records_from_before_do_no_harm(tmp_path: Path, broker: EmbeddedBroker) -> None:
-    ensure_topic(broker.bootstrap_servers, "shared", 4, 1)
+    ensure_topic(broker.cluster, "shared", 4, 1)
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
     for number in range(100):
         producer.produce("shared", key=f"k{number}", value=b"\xff not an event")

@@ -34,7 +34,7 @@ def check_closed(folder: Path, broker: EmbeddedBroker, topic: str, said: str) ->
     manifest = json.loads((folder / topic / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "incomplete"
     counts = manifest["counts"]
-    assert counts["generated"] == counts["acked"] == sum(end_offsets(broker.bootstrap_servers, topic).values())
+    assert counts["generated"] == counts["acked"] == sum(end_offsets(broker.cluster, topic).values())
     assert not list((folder / topic).rglob(".*.part"))
     return int(counts["acked"])
 
@@ -43,7 +43,7 @@ def test_the_producer_is_closed_whenever_it_is_stopped(tmp_path: Path, broker: E
     sent = []
     for number, seconds in enumerate([0.1, 0.4, 0.7, 1.0, 1.3, 1.6, 2.0, 3.0, 5.0]):
         topic = f"signal-{number}"
-        ensure_topic(broker.bootstrap_servers, topic, 4, 1)
+        ensure_topic(broker.cluster, topic, 4, 1)
         words = ["mode=produce", "rate=20000", "duration=null", f"sink.workers={1 + number % 2}"]
         words += ["sink.transactional=true"] if number % 3 == 2 else []
         process = start(tmp_path, broker, topic, *words)
@@ -54,7 +54,7 @@ def test_the_producer_is_closed_whenever_it_is_stopped(tmp_path: Path, broker: E
             assert not (tmp_path / topic).exists()
             continue
         assert process.returncode in INTERRUPTED, said
-        gained = sum(end_offsets(broker.bootstrap_servers, topic).values())
+        gained = sum(end_offsets(broker.cluster, topic).values())
         if number % 3 == 2 and gained:  # with the markers of transactions
             assert "Traceback" not in said
             continue
@@ -66,7 +66,7 @@ def test_the_producer_is_closed_whenever_it_is_stopped(tmp_path: Path, broker: E
 @pytest.mark.parametrize("seconds", [1.5, 4.0, 9.0])
 def test_a_whole_run_is_closed_whenever_it_is_stopped(seconds: float, tmp_path: Path, broker: EmbeddedBroker) -> None:
     topic = f"signal-run-{seconds:g}"
-    ensure_topic(broker.bootstrap_servers, topic, 4, 1)
+    ensure_topic(broker.cluster, topic, 4, 1)
     process = start(tmp_path, broker, topic, "rate=1000", "duration=60")
     time.sleep(seconds)
     process.send_signal(signal.SIGTERM)

@@ -225,7 +225,7 @@ def test_an_earlier_run_is_not_gone_on_with_unasked(simulator: Simulator) -> Non
 
 def test_alone_spark_goes_on_with_its_plan_and_with_no_other(simulator: Simulator, broker: EmbeddedBroker) -> None:
     external = ["mode=aggregate", "broker=external", f"broker.bootstrap_servers={broker.bootstrap_servers}", "topic=aggregated"]
-    ensure_topic(broker.bootstrap_servers, "aggregated", 4, 1)
+    ensure_topic(broker.cluster, "aggregated", 4, 1)
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
 
     def send_and_stop(batches: int) -> None:

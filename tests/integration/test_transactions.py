@@ -24,7 +24,7 @@ def read(broker: EmbeddedBroker, topic: str, isolation: str) -> Values:
     """The values of each partition up to where a reader of that isolation level comes."""
     settings = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "none", "isolation.level": isolation}
     consumer = Consumer({**settings, "enable.partition.eof": True, "enable.auto.commit": False})
-    partitions = list(end_offsets(broker.bootstrap_servers, topic))
+    partitions = list(end_offsets(broker.cluster, topic))
     consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
     values: Values = {partition: [] for partition in partitions}
     pending, deadline = set(partitions), time.monotonic() + 30
@@ -67,10 +67,10 @@ def test_a_block_is_seen_whole_or_not_at_all(workers: int, tmp_path: Path, broke
     paced = ["mode=produce", "rate=5000", "duration=8", "clock=accelerated", "clock.speed=1", f"sink.workers={workers}"]
     whole, broken = f"transactions-{workers}", f"broken-transactions-{workers}"
     finish(start(tmp_path, broker, whole, *paced, "clock=unpaced", "clock.speed=null"))
-    ensure_topic(broker.bootstrap_servers, broken, 4, 1)
+    ensure_topic(broker.cluster, broken, 4, 1)
     process = start(tmp_path, broker, broken, *paced)
     deadline = time.monotonic() + 60
-    while sum(end_offsets(broker.bootstrap_servers, broken).values()) < 10_000:
+    while sum(end_offsets(broker.cluster, broken).values()) < 10_000:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)

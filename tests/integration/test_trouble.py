@@ -49,7 +49,7 @@ def external(broker: EmbeddedBroker, topic: str) -> list[str]:
 
 
 def held(broker: EmbeddedBroker, topic: str) -> int:
-    return sum(end_offsets(broker.bootstrap_servers, topic).values())
+    return sum(end_offsets(broker.cluster, topic).values())
 
 
 @pytest.fixture
@@ -141,14 +141,14 @@ def test_a_spark_that_cannot_keep_up_loses_nothing(tmp_path: Path, broker: Embed
 
 
 def test_the_topic_is_deleted_under_the_run(tmp_path: Path, broker: EmbeddedBroker) -> None:
-    ensure_topic(broker.bootstrap_servers, "doomed", 4, 1)
+    ensure_topic(broker.cluster, "doomed", 4, 1)
     words = [*external(broker, "doomed"), "mode=produce", "rate=5000", "duration=120", "sink.delivery_timeout=8"]
     process = subprocess.Popen([*SIMULATOR, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while held(broker, "doomed") < 5_000:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    delete_topic(broker.bootstrap_servers, "doomed")
+    delete_topic(broker.cluster, "doomed")
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 3, said
     assert "Traceback" not in said
@@ -171,7 +171,7 @@ def test_a_message_that_the_topic_does_not_take(tmp_path: Path, broker: Embedded
 
 def test_a_throttled_producer_is_slow_and_complete(tmp_path: Path) -> None:
     with EmbeddedBroker(tmp_path / "broker") as broker:
-        ensure_topic(broker.bootstrap_servers, "throttled", 4, 1)
+        ensure_topic(broker.cluster, "throttled", 4, 1)
         alter = ["--alter", "--add-config", "producer_byte_rate=200000", "--entity-type", "clients", "--entity-default"]
         classpath = ":".join(map(str, kafka_classpath("4.3.1", lambda _: None)))
         java = [str(find_java_home() / "bin" / "java"), "-cp", classpath, "kafka.admin.ConfigCommand"]

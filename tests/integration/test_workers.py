@@ -71,7 +71,7 @@ def test_a_stop_leaves_the_beginning_of_the_stream(clock: str, broker: EmbeddedB
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     count = manifest["counts"]["generated"]
     assert manifest["status"] == "incomplete"
-    assert count == manifest["counts"]["acked"] == sum(end_offsets(broker.bootstrap_servers, topic).values()) > 1000
+    assert count == manifest["counts"]["acked"] == sum(end_offsets(broker.cluster, topic).values()) > 1000
     assert manifest["stream_digest"] == digest_of(read_plan(tmp_path / "plan.json"), manifest["start"], count)
 
 
@@ -81,9 +81,9 @@ def test_no_worker_runs_ahead_of_another_by_more_than_the_skew(broker: EmbeddedB
         "clock=unpaced", "topic=skew", "rate=20000", "duration=60", "window.watermark=1", "symbols.weights.kind=zipf"
     )
     assert plan.sink.skew is not None
-    ensure_topic(broker.bootstrap_servers, "skew", plan.sink.partitions or 1, 1)
+    ensure_topic(broker.cluster, "skew", plan.sink.partitions or 1, 1)
     widest = 0
-    with WorkerProduction(plan, broker.bootstrap_servers, plan.sink.partitions or 1, 4) as production:
+    with WorkerProduction(plan, broker.cluster, plan.sink.partitions or 1, 4) as production:
 
         def look(_: Progress) -> None:
             nonlocal widest
@@ -98,8 +98,8 @@ def test_no_worker_runs_ahead_of_another_by_more_than_the_skew(broker: EmbeddedB
 
 def test_a_worker_that_dies_ends_the_run(broker: EmbeddedBroker, make_plan: Callable[..., Plan]) -> None:
     plan = make_plan("topic=dying", "rate=2000", "duration=60", "sink.workers=2")
-    ensure_topic(broker.bootstrap_servers, "dying", plan.sink.partitions or 1, 1)
-    with WorkerProduction(plan, broker.bootstrap_servers, plan.sink.partitions or 1, 2) as production:
+    ensure_topic(broker.cluster, "dying", plan.sink.partitions or 1, 1)
+    with WorkerProduction(plan, broker.cluster, plan.sink.partitions or 1, 2) as production:
 
         def kill_one(progress: Progress) -> None:
             if progress.acked > 1000:

@@ -71,7 +71,7 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
         (["engine=spark", "engine.master=mesos"], "engine.master=mesos: "),
         (
             ["engine=spark", "+engine.conf.spark.x=[1]"],
-            "engine.conf={'spark': {'x': [1]}}: must map names of Spark properties to texts, numbers or true and false",
+            "engine.conf={'spark': {'x': [1]}}: must map names of properties to texts, numbers or true and false",
         ),
         # Keys of the chosen option only
         (
@@ -333,4 +333,4 @@ def test_a_spark_property_without_a_value_is_one_fault(make_specification: Calla
         make_specification("+spark.conf.spark.driver.memory=null")
     (fault,) = caught.value.faults
     assert fault.startswith("spark.conf=")
-    assert "names of Spark properties" in fault
+    assert "names of properties" in fault

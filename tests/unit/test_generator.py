@@ -15,6 +15,7 @@ from pipelines.generator import END, Job, digests, records
 from pipelines.market import MarketSource, MarketStreamReader, end_of, job_of
 from pipelines.schedule import Schedule
 from pipelines.states import States
+from simulator.broker.cluster import Cluster
 from simulator.encode.payload import Payloads
 from simulator.errors import BadConfigError
 from simulator.faults.stream import records_of
@@ -267,7 +268,7 @@ def test_states_are_whole_and_old_ones_go(tmp_path: Path) -> None:
 
 def test_java_s_client_gets_the_same_properties(make_plan: MakePlan) -> None:
     plan = make_plan("sink.delivery_timeout=2", "sink.linger=900000", "sink.compression=zstd")
-    assert kafka_options(plan, "host:1") == {
+    assert kafka_options(plan, Cluster("host:1")) == {
         "topic": "ticks",
         "kafka.bootstrap.servers": "host:1",
         "kafka.acks": "all",

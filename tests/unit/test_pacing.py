@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -119,3 +121,18 @@ def test_the_wall_clock_moves_on() -> None:
     before = clock.now()
     clock.sleep(MILLISECOND)
     assert clock.now() - before >= MILLISECOND
+
+
+def test_a_wall_clock_that_is_set_back_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schedule is kept by the monotonic clock: an hour back on the wall does not show."""
+    clock = WallClock()
+    paced = Paced(1.0, clock, clock.now(), catch_up=False)
+    times = np.arange(0, 200_000_000, 1_000_000, dtype=np.int64)
+    before, position = time.monotonic(), 0
+    while position < times.size:
+        if position > times.size // 2:
+            monkeypatch.setattr(time, "time", lambda: 1.0)
+            monkeypatch.setattr(time, "time_ns", lambda: 10**9)
+        position = paced.due(times, position)
+    assert 0.19 < time.monotonic() - before < 2.0
+    assert int(paced.lags(times[-1:])[0]) >= 0

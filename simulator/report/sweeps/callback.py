@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
 from simulator.report.terminal import say
+from simulator.secrecy import as_written
 
 
 @final
@@ -41,7 +42,7 @@ class SweepComparison(Callback):
         """Say which job begins, of how many, and how long it may still take."""
         if self._open is not None:  # not in a launcher's own processes, which do not know of each other
             job = HydraConfig.get()
-            say(job_line(int(job.job.num), self._jobs, time.monotonic() - self._begun, " ".join(job.overrides.task)))
+            say(job_line(int(job.job.num), self._jobs, time.monotonic() - self._begun, " ".join(as_written(job.overrides.task))))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401, ARG002  # Hydra's signature
         """Compare the jobs."""
@@ -65,7 +66,7 @@ def jobs_asked(config: DictConfig) -> int | None:
     if not str(config.hydra.sweeper.get("_target_", "")).endswith("BasicSweeper"):
         return None
     params = config.hydra.sweeper.get("params") or {}
-    words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    words = [*(f"{key}={value}" for key, value in params.items()), *as_written(config.hydra.overrides.task)]
     overrides = [override for override in OverridesParser.create().parse_overrides(words) if override.is_sweep_override()]
     if any(isinstance(override.value(), Glob) for override in overrides):
         return None

@@ -176,7 +176,7 @@ def _overrides(folder: Path) -> dict[str, Any]:
     """Key to value as text, as they were written."""
     file = folder / ".hydra" / "overrides.yaml"
     try:
-        words = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else []
+        words = OmegaConf.to_container(OmegaConf.load(file), resolve=False) if file.is_file() else []
     except _DAMAGE:
         words = []
     pairs = [str(word).partition("=") for word in (words if isinstance(words, list) else ())]

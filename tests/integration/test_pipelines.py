@@ -560,6 +560,7 @@ def test_a_query_that_fails_says_its_root_cause(served: Served, tmp_path: Path) 
     error = served.until("error")[-1]
     assert "too dear" in error["message"]
     assert error["exit_code"] == 3
+    assert error["java_ended"] is False
 
 
 def test_another_set_of_properties_gets_another_spark_and_no_broker_is_told_soon(

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hypothesis import settings
 from omegaconf import OmegaConf
 
 from simulator.checks import CHECKS
 from simulator.compiler import compile_plan
 from simulator.plan import Plan
 from simulator.schema import Specification, read_specification
+
+# How long a case takes is the machine's business.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 

@@ -158,7 +158,8 @@ def test_a_spark_that_is_killed_while_it_runs_is_replaced(simulator: Simulator, 
     verdict = check_exact(simulator, said, restarts=1)
     if FAULTS in overrides:
         assert verdict["audit"]["rejected"] > 0
-        assert (verdict["audit"]["late_dropped"] > 0) == ("window.deduplicate=true" in overrides)
+        if "window.deduplicate=true" in overrides:  # else what is late for its window depends on the hour, too
+            assert verdict["audit"]["late_dropped"] > 0
         check_recovery(simulator.directory, verdict["audit"])
 
 

@@ -128,7 +128,7 @@ def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # 
 
 def _shown(path: Sequence[str], value: object) -> str:
     """A value as a user writes it, without secrets."""
-    if list(path[:2]) != SECTION.split(".")[: len(path)]:
+    if not path or list(path[:2]) != SECTION.split(".")[: len(path)]:
         return show(value)
     return HIDDEN if is_secret(path[-1]) else show(hidden(value))
 

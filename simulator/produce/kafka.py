@@ -181,7 +181,7 @@ class KafkaSink(Sink):
             yield
         except KafkaException as error:
             fault: KafkaError = error.args[0]
-            if fault.code() != KafkaError._FENCED:  # noqa: SLF001  # its only name
+            if fault.code() != KafkaError._FENCED and denial(fault, self._cluster, self._topic, "WRITE") is None:  # noqa: SLF001  # its only name
                 self._raise_latched()  # the first failure is the reason of those that follow
             raise DeliveryError(self._explained(fault)) from None
         except (AttributeError, SystemError):  # delivery reports are called with the library's own exception still pending

@@ -129,7 +129,7 @@ def test_a_multirun_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_ctrl_c_ends_the_multirun_and_not_only_its_job(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     with start(tmp_path, *SMALL, "clock=realtime", "duration=60", "seed=1,2", "hydra.sweep.dir=sweep") as process:
-        appeared(sweep / "0" / "manifest.json", process)
+        appeared(sweep / "0" / "checkpoint" / "commits" / "0", process)
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
@@ -144,7 +144,7 @@ def test_ctrl_c_ends_the_multirun_and_not_only_its_job(tmp_path: Path) -> None:
     [
         (["-m", "resume=nowhere"], "error: resume=nowhere: must be the directory of a multirun; there is no multirun.yaml"),
         (["-m", "resume=old", "rate=5"], "error: resume=old: the multirun has its own overrides; start another one for rate=5"),
-        (["resume=old", "mode=plan"], "error: resume=old: is for multiruns; say -m with it"),
+        (["resume=old"], "error: resume=old: must be the directory of a run; there is no .hydra/overrides.yaml"),
     ],
 )
 def test_what_cannot_be_resumed_is_refused(overrides: list[str], error: str, tmp_path: Path) -> None:

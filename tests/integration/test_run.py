@@ -148,7 +148,7 @@ def test_an_interrupted_run_is_closed_and_says_so(tmp_path: Path) -> None:
     process = start(tmp_path, "run", "rate=200", "duration=600", "symbols.count=3", "sink=file", "output=parquet")
     manifest = tmp_path / "run" / "manifest.json"
     deadline = time.monotonic() + 60
-    while not manifest.exists():
+    while not (tmp_path / "run" / "checkpoint" / "commits" / "1").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(2)

@@ -160,9 +160,17 @@ def test_the_topic_is_deleted_under_the_run(tmp_path: Path, broker: EmbeddedBrok
 
 def test_a_message_that_the_topic_does_not_take(tmp_path: Path, broker: EmbeddedBroker) -> None:
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-    admin.create_topics([NewTopic("narrow", 4, 1, config={"max.message.bytes": "3000"})])["narrow"].result()
+    admin.create_topics([NewTopic("narrow-records", 4, 1, config={"max.message.bytes": "3000"})])["narrow-records"].result()
     huge = ["faults=corrupt", "faults.corrupt.rate=0.01", "faults.corrupt.huge_bytes=50000", "sink.compression=none"]
-    words = [*external(broker, "narrow"), "mode=produce", "rate=1000", "duration=20", "clock=unpaced", "sink.linger=0", *huge]
+    words = [
+        *external(broker, "narrow-records"),
+        "mode=produce",
+        "rate=1000",
+        "duration=20",
+        "clock=unpaced",
+        "sink.linger=0",
+        *huge,
+    ]
     said = run(tmp_path, [*SIMULATOR, *words], 3)
     assert len(errors(said)) == 1
     assert "Message size too large" in errors(said)[0]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from waiting import begun
 
 from pipelines.generation import Generation
 from pipelines.market import MarketSource
@@ -178,7 +179,7 @@ def test_a_stop_leaves_the_beginning_of_the_stream(broker: EmbeddedBroker, tmp_p
     words = ("mode=produce", "clock=accelerated", "rate=2000", "duration=null", "topic=stopped-on-spark", "window.watermark=4")
     process = subprocess.Popen(simulator(broker, tmp_path, *words), stderr=subprocess.PIPE, text=True, process_group=0)
     deadline = time.monotonic() + 100
-    while not sum(end_offsets(broker.cluster, "stopped-on-spark").values() if (tmp_path / "manifest.json").exists() else [0]):
+    while not sum(end_offsets(broker.cluster, "stopped-on-spark").values() if begun(tmp_path / "manifest.json") else [0]):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to all processes

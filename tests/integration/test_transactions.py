@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
+from waiting import begun
 
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import end_offsets, ensure_topic
@@ -99,7 +100,7 @@ def test_spark_reads_what_is_committed_and_the_accounts_balance(tmp_path: Path, 
 def test_a_second_run_into_the_topic_ends_the_first_one(tmp_path: Path, broker: EmbeddedBroker) -> None:
     first = start(tmp_path, broker, "fenced", "mode=produce", "rate=500", "duration=60", "clock=realtime")
     deadline = time.monotonic() + 60
-    while not (tmp_path / "fenced" / "manifest.json").exists():
+    while not begun(tmp_path / "fenced" / "manifest.json"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(2)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import begun
 
 from simulator.broker.embedded import EmbeddedBroker
 from simulator.broker.topics import end_offsets, ensure_topic
@@ -60,7 +61,7 @@ def test_a_stop_leaves_the_beginning_of_the_stream(clock: str, broker: EmbeddedB
     words += [clock, "rate=20000", "duration=null", "sink.workers=3", "window.watermark=2", f"hydra.run.dir={tmp_path}"]
     process = subprocess.Popen([sys.executable, "-m", "simulator", *words], stderr=subprocess.PIPE, text=True, process_group=0)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "manifest.json").exists():
+    while not begun(tmp_path / "manifest.json"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(2)

@@ -32,7 +32,8 @@ golden: $(VENV)/test.stamp  ## write the golden plans and digests again; read th
 bench: $(VENV)/test.stamp  ## measure; results go to benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
 
-chaos: $(VENV)/test.stamp  ## kill broker, Spark and producer under runs, and print what was lost or doubled
+chaos: $(VENV)/test.stamp  ## kill broker, Spark and producer under runs: the long tests, then a table of what was lost or doubled
+	$(BIN)/python -m pytest -m chaos
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 audit: $(VENV)/run.stamp  ## ask the advisory databases about every pinned package; needs the network

@@ -55,6 +55,7 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.chaos
 def test_killed_three_times_nothing_is_lost_or_doubled(
     tmp_path: Path, mortal: EmbeddedBroker, contents: Callable[[EmbeddedBroker, str], Contents]
 ) -> None:

@@ -87,6 +87,7 @@ def test_jobs_share_services_but_not_topics_and_failures_are_shown(tmp_path: Pat
     gone(tmp_path)
 
 
+@pytest.mark.chaos
 def test_jobs_side_by_side_share_nothing_and_a_killed_one_is_run_again(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     overrides = [*SMALL, "seed=1,2", "clock=realtime", "duration=15", *JOBLIB, "hydra.sweep.dir=sweep"]

@@ -158,7 +158,7 @@ def test_a_topic_that_was_made_anew_is_refused(tmp_path: Path, broker: EmbeddedB
     assert "and the run began at 1000000; its records are gone" in finish(tmp_path, "resume=anew", code=2)
 
 
-@pytest.mark.parametrize("further", [[], [FAULTS]])
+@pytest.mark.parametrize("further", [pytest.param([], marks=pytest.mark.chaos), [FAULTS]])
 def test_a_whole_run_that_was_killed_goes_on_with_its_own_broker_and_spark(further: list[str], tmp_path: Path) -> None:
     words = ["rate=2000", "duration=20", "hydra.run.dir=run", "reproducer.attempts=0", *further]
     process = start(tmp_path, *words)

@@ -144,8 +144,8 @@ def check_exact(simulator: Simulator, said: str, restarts: int) -> dict[str, Any
     ("victim", "overrides"),
     [
         ("java", [FAULTS, "window.deduplicate=true", "window.watermark=0.5"]),
-        ("driver", []),
-        ("driver", [FAULTS, "output=parquet", "output.mode=append", "window.watermark=1"]),
+        pytest.param("driver", [], marks=pytest.mark.chaos),
+        pytest.param("driver", [FAULTS, "output=parquet", "output.mode=append", "window.watermark=1"], marks=pytest.mark.chaos),
     ],
     ids=["java-faults", "driver-clean", "driver-append"],
 )
@@ -177,6 +177,7 @@ def check_recovery(directory: RunDirectory, audit: dict[str, int]) -> None:
     assert judgement.audit == audit
 
 
+@pytest.mark.chaos
 def test_a_spark_may_be_killed_while_it_starts_and_while_it_drains(simulator: Simulator) -> None:
     simulator.start(FAULTS, "clock=unpaced")
     simulator.kill(simulator.java)
@@ -197,6 +198,7 @@ def read_manifest(simulator: Simulator) -> dict[str, Any]:
     return {}
 
 
+@pytest.mark.chaos
 def test_a_spark_that_is_killed_more_often_than_allowed_ends_the_run(simulator: Simulator) -> None:
     simulator.start("spark.restarts=1")
     for most in (3, 5):

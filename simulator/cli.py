@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import hydra
@@ -34,6 +34,7 @@ from simulator.errors import (
     printable,
 )
 from simulator.multirun import clear, close_services, finished, services_of, with_own_topic
+from simulator.produce.signals import stop_early, was_stopped_early
 from simulator.report.sweeps.callback import SweepComparison, note_exit_code
 from simulator.rundir import RunDirectory
 from simulator.saved import with_saved_overrides
@@ -51,10 +52,6 @@ def config_directory() -> str:
     return str(checkout) if (checkout / "config.yaml").is_file() else str(files("simulator.conf"))
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # signal's signature
-    raise SystemExit(EXIT_INTERRUPTED)
-
-
 class _Exit:
     """The exit code of the last job, which Hydra keeps to itself, and whether one has begun."""
 
@@ -69,7 +66,7 @@ _OTHERS_NOTHING = 0o077
 def main() -> None:
     """Entry point of `simulator` and `python -m simulator`; ends the process with the contract's exit codes."""
     os.umask(os.umask(_OTHERS_NOTHING) | _OTHERS_NOTHING)  # of this process and its children, before Hydra makes folders
-    signal.signal(signal.SIGTERM, _interrupt)  # before a mode has taken over, it ends the process as Ctrl-C does
+    signal.signal(signal.SIGTERM, stop_early)
     logging.raiseExceptions = False  # a log that cannot be written (a full disk) is no reason for tracebacks on the terminal
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print and exit 1; its errors are told here, in our words
     try:
@@ -83,6 +80,8 @@ def main() -> None:
         check_choices(sys.argv[1:], config_directory())
         _compose_and_run()
     except (HydraException, OmegaConfBaseException, BadConfigError) as error:
+        if was_stopped_early():  # in the middle of composing, which tells whatever it meets as its own trouble
+            sys.exit(EXIT_INTERRUPTED)
         from simulator.overrides import diagnose  # noqa: PLC0415  # only where something is wrong
 
         _tell(BadConfigError(diagnose(sys.argv[1:], config_directory(), error)))

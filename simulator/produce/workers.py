@@ -9,8 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import SynchronizedArray
@@ -82,7 +82,8 @@ class WorkerProduction(Production):
         for share in self._shares:
             ours, theirs = self._context.Pipe()
             process = self._context.Process(target=_work, args=(share, theirs, self._instants, self._facts), daemon=True)
-            process.start()
+            with _signals_held_back():
+                process.start()
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
@@ -161,6 +162,16 @@ class WorkerProduction(Production):
     def deliveries(self) -> dict[str, Runs]:
         """A partition has one writer, so that its runs are those that this one knows."""
         return {place: runs for _, deliveries in self._outcomes.values() for place, runs in deliveries.items()}
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Within it, SIGINT and SIGTERM wait, and what is started there never meets them: Ctrl-C goes to all of a terminal's processes."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _progress(facts: list[float]) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -54,7 +55,19 @@ def start(folder: Path, broker: EmbeddedBroker, topic: str, *overrides: str) -> 
         f"hydra.run.dir={topic}",
     ]
     command = [sys.executable, "-m", "simulator", *words, "sink.transactional=true", *overrides]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+
+
+def stop_in_a_transaction(process: subprocess.Popen[str], broker: EmbeddedBroker, topic: str) -> None:
+    """Hold all of its processes at a moment at which records of an open transaction are in the topic."""
+    for _ in range(20):
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        if count(read(broker, topic, "read_committed")) < count(read(broker, topic, "read_uncommitted")):
+            return
+        os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(0.03)
+    raise AssertionError("no transaction was open")
 
 
 def finish(process: subprocess.Popen[str], code: int = 0) -> str:
@@ -74,9 +87,9 @@ def test_a_block_is_seen_whole_or_not_at_all(workers: int, tmp_path: Path, broke
     while sum(end_offsets(broker.cluster, broken).values()) < 10_000:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    stop_in_a_transaction(process, broker, broken)
+    os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
-    time.sleep(1)  # a worker sees within moments that its parent is gone
     committed, every = (read(broker, broken, isolation) for isolation in ("read_committed", "read_uncommitted"))
     assert 0 < count(committed) < count(every)  # what was in the open transaction is there, and not seen
     complete = read(broker, whole, "read_committed")

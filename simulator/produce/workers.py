@@ -166,7 +166,7 @@ class WorkerProduction(Production):
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Within it, SIGINT and SIGTERM wait, and what is started there never meets them: Ctrl-C goes to all of a terminal's processes."""
+    """Within it, SIGINT and SIGTERM wait; what is started there never meets them, as with Ctrl-C all of a terminal would."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

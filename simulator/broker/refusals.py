@@ -12,6 +12,7 @@ from simulator.errors import BadConfigError, UnreachableError
 if TYPE_CHECKING:
     from simulator.broker.cluster import Cluster
 
+FENCED = "sink.transactional=true: another producer with the same transactional.id has begun, which ends this one"
 _SECTION = "broker.security"
 _DENIED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -57,6 +58,8 @@ class Refusals:
 
 def refusal(error: KafkaError, cluster: Cluster) -> str | None:
     """The line of an error that is for good, None of others."""
+    if error.code() == KafkaError._FENCED:  # noqa: SLF001  # its only name
+        return FENCED
     text = " ".join(error.str().split())
     place = _place(error, cluster)
     mechanisms = _MECHANISMS.search(text)

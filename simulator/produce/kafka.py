@@ -86,6 +86,7 @@ class KafkaSink(Sink):
         self._arrived: defaultdict[Any, list[Any]] = defaultdict(list)  # partition to offsets
         self._earlier: dict[int, EarlierRecords] = {}
         self._error: str | None = None
+        self._denied: str | None = None
 
     def resume(self, begin: Mapping[int, int]) -> None:
         """Find what an earlier part of this run has put into the topic.
@@ -136,6 +137,8 @@ class KafkaSink(Sink):
             with self._told():
                 queued = self._producer.produce_batch(self._topic, messages, partition=partition, on_delivery=self._delivered)
             if queued < len(messages):
+                self._serve(0)  # where the client library has given up for good, it tells the reason only so
+                self._raise_latched()
                 error: KafkaError = next(message["_error"] for message in messages if "_error" in message)
                 raise DeliveryError(f"topic {self._topic}: {error.str()}")
 
@@ -154,7 +157,8 @@ class KafkaSink(Sink):
             self._arrived[message.partition()].append(message.offset())
         else:
             self.failed += 1
-            self._error = self._error or denial(error, self._cluster, self._topic, "WRITE") or error.str()
+            self._denied = self._denied or denial(error, self._cluster, self._topic, "WRITE")
+            self._error = self._error or error.str()
 
     def _serve(self, timeout: float) -> None:
         """Let delivery reports come in, and count them."""
@@ -171,6 +175,8 @@ class KafkaSink(Sink):
 
     def _raise_latched(self) -> None:
         self._refusals.check()
+        if self._denied is not None:
+            raise DeliveryError(self._denied)
         if self._error is not None:
             raise DeliveryError(f"topic {self._topic}: {self.failed} events were not delivered, the first because: {self._error}")
 
@@ -181,7 +187,7 @@ class KafkaSink(Sink):
             yield
         except KafkaException as error:
             fault: KafkaError = error.args[0]
-            if fault.code() != KafkaError._FENCED and denial(fault, self._cluster, self._topic, "WRITE") is None:  # noqa: SLF001  # its only name
+            if denial(fault, self._cluster, self._topic, "WRITE") is None:
                 self._raise_latched()  # the first failure is the reason of those that follow
             raise DeliveryError(self._explained(fault)) from None
         except (AttributeError, SystemError):  # delivery reports are called with the library's own exception still pending

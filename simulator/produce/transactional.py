@@ -10,7 +10,7 @@ from typing import final
 from confluent_kafka import KafkaError, KafkaException
 
 from simulator.broker.cluster import Cluster
-from simulator.broker.refusals import denial
+from simulator.broker.refusals import FENCED, denial
 from simulator.plan import Plan
 from simulator.produce.kafka import KafkaSink
 from simulator.produce.sink import Integers, Items
@@ -44,7 +44,6 @@ class TransactionalKafkaSink(KafkaSink):
     def __init__(self, plan: Plan, start: int, cluster: Cluster, partitions: int) -> None:
         """As every Kafka sink."""
         super().__init__(plan, start, cluster, partitions)
-        self._id = plan.sink.client[_TRANSACTIONAL_ID]
         self._is_initialised = self._is_open = False
         self._begun = 0.0
 
@@ -112,6 +111,6 @@ class TransactionalKafkaSink(KafkaSink):
 
     def _explained(self, fault: KafkaError) -> str:
         if fault.code() == KafkaError._FENCED:  # noqa: SLF001  # its only name
-            return f"topic {self._topic}: another producer with {_TRANSACTIONAL_ID}={self._id} has begun, which ends this one"
+            return FENCED
         refused = denial(fault, self._cluster, self._topic, "WRITE, in transactions,")
         return refused or f"topic {self._topic}: the transaction failed: {fault.str()}"

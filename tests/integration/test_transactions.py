@@ -119,5 +119,5 @@ def test_a_second_run_into_the_topic_ends_the_first_one(tmp_path: Path, broker: 
     time.sleep(2)
     finish(start(tmp_path, broker, "fenced", "mode=produce", "duration=1", "clock=unpaced", "hydra.run.dir=second"))
     said = finish(first, code=3)
-    assert "another producer with transactional.id=market-simulator-fenced-0 has begun" in said
+    assert "error: sink.transactional=true: another producer with the same transactional.id has begun" in said
     assert json.loads((tmp_path / "fenced" / "manifest.json").read_text())["status"] == "failed"

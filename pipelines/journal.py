@@ -64,4 +64,4 @@ class Journal:
 
 
 def _line(report: Report) -> str:
-    return json.dumps(report, ensure_ascii=False) + "\n"
+    return json.dumps(report) + "\n"

@@ -41,6 +41,9 @@ class _Lag(_Known):
     last: _REAL_NUMBER | None
 
 
+_Run = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=2, max_length=2)]
+
+
 class _Manifest(_Known):
     status: str
     seed: int
@@ -53,6 +56,7 @@ class _Manifest(_Known):
     versions: dict[str, str | None]
     partitions: Annotated[int, Field(ge=1, le=10_000)] | None = None
     deliveries: dict[str, list[Annotated[list[Count], Field(min_length=2, max_length=2)]]] = {}
+    foreign: dict[Annotated[str, Field(pattern=r"^\d{1,5}$")], list[_Run]] = {}
 
 
 class _Source(_Known):

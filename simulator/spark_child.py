@@ -108,7 +108,8 @@ class SparkChild:
 
     def _read(self, lines: IO[str] | None) -> None:
         for line in lines or ():
-            self._events.put(json.loads(line))
+            with suppress(ValueError):  # half a line, at which the child was killed
+                self._events.put(json.loads(line))
         try:
             was_killed = not 0 <= self._child.wait(_END_SECONDS) < _SIGNALLED
         except subprocess.TimeoutExpired:

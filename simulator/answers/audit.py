@@ -87,15 +87,21 @@ def audit_faults(audit: Audit, statuses: int) -> list[str]:
     return faults + [f"{count}: nothing was injected, so it must be 0" for count in lost]
 
 
-def balance_faults(audit: Audit) -> list[str]:
-    """The stages between which events were lost or came from nowhere, one line each."""
+def transport_faults(audit: Audit) -> list[str]:
+    """The stages up to Spark between which records were lost or came from nowhere, one line each."""
     foreign = audit["foreign"] or 0
     stages = [stage for stage in ("generated", "acked", "in_topic", "read") if audit[stage] is not None]
     own = {stage: (audit[stage] or 0) - (foreign if stage in _WITH_FOREIGN else 0) for stage in stages}
     steps = [(before, after) for before, after in pairwise(stages) if own[before] != own[after]]
     faults = [f"{before}={audit[before]} but {after}={audit[after]}" for before, after in steps]
+    return [f"{fault} (foreign={foreign})" for fault in faults] if foreign else faults
+
+
+def balance_faults(audit: Audit) -> list[str]:
+    """The stages between which events were lost or came from nowhere, one line each."""
+    faults, foreign = transport_faults(audit), audit["foreign"]
     parts = (*_PARTS, "foreign") if foreign else _PARTS
     total = sum(audit[part] or 0 for part in parts)
     if audit["read"] is not None and audit["read"] != total:
         faults.append(f"read={audit['read']} but {' + '.join(parts)}={total}")
-    return [f"{fault} (foreign={foreign})" for fault in faults] if foreign else faults
+    return faults

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from simulator.answers.accounts import Accounts
-from simulator.answers.audit import Audit, audit_faults, balance_faults, tally, without_foreign
+from simulator.answers.audit import Audit, audit_faults, balance_faults, tally, transport_faults, without_foreign
 from simulator.answers.expected import Answers, ReplayedAnswers, expected_answers, replayed_answers, unwatched
 from simulator.answers.foreign import Foreign
 from simulator.answers.microbatches import MicroBatches, file_log, topic_log
@@ -79,7 +79,9 @@ def micro_batches(plan: Plan, directory: RunDirectory, placement: Placement, rep
 def _clean(answers: Answers, told: Audit) -> Judgement:
     tables = {} if answers.timeline is None else {"timeline": answers.timeline}
     audit, ticks = without_foreign(told)
-    return Judgement(answers.windows, tables, audit, audit_faults(audit, answers.statuses), foreign_ticks=ticks)
+    # What a stranger's event has led to cannot be told from the run's own: then the windows decide.
+    faults = transport_faults(audit) if ticks else audit_faults(audit, answers.statuses)
+    return Judgement(answers.windows, tables, audit, faults, foreign_ticks=ticks)
 
 
 def _with_faults(plan: Plan, directory: RunDirectory, answers: ReplayedAnswers, told: Audit, foreign: Foreign) -> Judgement:

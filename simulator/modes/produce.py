@@ -128,7 +128,12 @@ def prepare_topic(plan: Plan, cluster: Cluster, *operations: str) -> None:
 
 
 def produce(
-    context: Context, plan: Plan, cluster: Cluster | None, stop: StopRequest, report: Callable[[Progress], None]
+    context: Context,
+    plan: Plan,
+    cluster: Cluster | None,
+    stop: StopRequest,
+    report: Callable[[Progress], None],
+    begin: dict[int, int] | None = None,
 ) -> Outcome:
     """Run the producer and keep the manifest true, whatever happens.
 
@@ -136,7 +141,8 @@ def produce(
         DeliveryError: an event did not arrive; the manifest says how many did.
     """
     earlier = earlier_part(plan, context.directory, cluster) if context.is_resumed and cluster is not None else None
-    begin = _begin_offsets(context, plan, cluster) if earlier is None else earlier.begin_offsets
+    found = _begin_offsets(context, plan, cluster) if earlier is None else earlier.begin_offsets
+    begin = found if begin is None or earlier is not None else begin  # where Spark begins, if it reads already
     partitions = None if begin is None else len(begin)
     with _production(context, plan, cluster, partitions, earlier) as production:
         start = first_instant(plan) if earlier is None else earlier.start
@@ -154,7 +160,7 @@ def produce(
             report(progress)
 
         reset_peak()
-        note("running", Progress())
+        note("running", Progress() if earlier is None else Progress(earlier.acked, earlier.acked))
         try:
             outcome = production.run(start, stop, look)
         except (SimulatorError, KeyboardInterrupt) as error:

@@ -23,10 +23,12 @@ class EarlierPart:
     Attributes:
         start: event time of the market's first instant, microseconds since 1970.
         begin_offsets: of the run's records, by partition.
+        acked: how many events were known to have arrived; of a run that was killed, none.
     """
 
     start: int
     begin_offsets: dict[int, int]
+    acked: int
 
 
 def check_resume(specification: Specification, directory: RunDirectory, plan_hash: str) -> None:
@@ -52,7 +54,8 @@ def check_resume(specification: Specification, directory: RunDirectory, plan_has
     manifest = read_json(directory.manifest)
     if manifest.get("begin_offsets") is None:
         raise BadConfigError(f"{key}: the run had not begun to send; start it anew")
-    if manifest.get("status") == "complete":
+    is_judged = specification.mode != "run" or directory.verdict.is_file()
+    if manifest.get("status") == "complete" and is_judged:
         raise BadConfigError(f"{key}: the run is complete; there is nothing to go on with")
     if read_plan(directory.plan).hash != plan_hash:
         raise BadConfigError(f"{key}: the configuration is not the run's, whose plan has another hash; undo what was changed")
@@ -83,4 +86,4 @@ def earlier_part(plan: Plan, directory: RunDirectory, cluster: Cluster) -> Earli
         raise BadConfigError(
             f"{key}: the topic {topic} has lost what the run sent, {acked:,} events (broker.keep=true keeps them)"
         )
-    return EarlierPart(int(manifest["start"]), begin)
+    return EarlierPart(int(manifest["start"]), begin, acked)

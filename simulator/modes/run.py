@@ -26,6 +26,7 @@ from simulator.modes.verify import verdict_of
 from simulator.plan import Plan
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.signals import StopRequest, stop_on_signals
+from simulator.produce.transactional import is_transactional
 from simulator.report.live.figures import Figures
 from simulator.report.live.watch import watching
 from simulator.report.progress import working
@@ -85,7 +86,7 @@ def _stream(context: Context, plan: Plan, stop: StopRequest, figures: Figures) -
             if source.broker is not None:
                 source.broker.check()
 
-        outcome = produce(context, plan, source.cluster, stop, report)
+        outcome = produce(context, plan, source.cluster, stop, report, source.begin)
         figures.enter("waiting for Spark to process the rest")
         in_topic = None
         if source.cluster is None or source.begin is None:
@@ -93,9 +94,20 @@ def _stream(context: Context, plan: Plan, stop: StopRequest, figures: Figures) -
         else:
             end = end_offsets(source.cluster, plan.sink.topic or "")
             pipeline.drain({plan.sink.topic or "": {str(p): o for p, o in end.items()}})
+            end = _read_until(pipeline.reports, plan.sink.topic or "", end)
             in_topic = _note_foreign(directory, plan, source.cluster, source.begin, end)
         write_lines(pipeline.reports, directory.microbatches)
     return outcome, in_topic
+
+
+def _read_until(reports: list[dict[str, Any]], topic: str, end: dict[int, int]) -> dict[int, int]:
+    """Where Spark has read to: beyond the run's own records, if others went on sending while it came to its end."""
+    last = dict(end)
+    for report in reports:
+        for source in report["sources"]:
+            for partition, offset in ((source["end_offset"] or {}).get(topic) or {}).items():
+                last[int(partition)] = max(int(offset), last.get(int(partition), 0))
+    return last
 
 
 def _note_foreign(directory: RunDirectory, plan: Plan, cluster: Cluster, begin: dict[int, int], end: dict[int, int]) -> int:
@@ -104,7 +116,8 @@ def _note_foreign(directory: RunDirectory, plan: Plan, cluster: Cluster, begin: 
     if not plan.sink.client.get("enable.idempotence"):  # then where the run's own records are is not known for certain
         return sum(end.values()) - sum(begin.values())
     own = content["deliveries"]
-    foreign = foreign_records(cluster.properties, plan.sink.topic or "", begin, end, own)
+    isolation = "read_committed" if is_transactional(plan) else "read_uncommitted"  # as Spark reads
+    foreign = foreign_records({**cluster.properties, "isolation.level": isolation}, plan.sink.topic or "", begin, end, own)
     write_json({**content, "foreign": foreign}, directory.manifest)
     return own_records(begin, end, own) + sum(count for runs in foreign.values() for _, count in runs)
 

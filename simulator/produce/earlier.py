@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any, final
 
@@ -21,8 +22,8 @@ _READER: dict[str, Any] = {
     "group.id": "market-simulator-resume",
     "enable.auto.commit": False,
     "enable.partition.eof": True,
-    # Of a transaction that was never committed nothing has arrived.
-    "isolation.level": "read_committed",
+    # All that was written, also behind what a stranger's transaction holds back.
+    "isolation.level": "read_uncommitted",
 }
 
 
@@ -41,8 +42,8 @@ class EarlierRecords:
 
     def __init__(self, offsets: Iterable[int], marks: Iterable[int]) -> None:
         """Offsets and `mark`s, one each."""
-        self._offsets = np.array(list(offsets), dtype=np.int64)
-        self._marks = np.array(list(marks), dtype=np.int64)
+        self._offsets = np.fromiter(offsets, dtype=np.int64)
+        self._marks = np.fromiter(marks, dtype=np.int64)
         self._next = 0
         self.is_passed = self._offsets.size == 0
         """Whether the stream's first record that has not arrived is found."""
@@ -61,6 +62,7 @@ class EarlierRecords:
         differ = np.flatnonzero(held != marks[: held.size])
         count = int(differ[0]) if differ.size else held.size
         begin, self._next = self._next, self._next + count
+        self.is_passed = self._next == self._offsets.size
         offsets: list[int] = self._offsets[begin : self._next].tolist()
         return offsets
 
@@ -82,8 +84,8 @@ def read_earlier(client: Mapping[str, Any], topic: str, begin: Mapping[int, int]
     Raises:
         UnreachableError: the broker does not answer.
     """
-    offsets: dict[int, list[int]] = {partition: [] for partition in begin}
-    marks: dict[int, list[int]] = {partition: [] for partition in begin}
+    offsets = {partition: array("q") for partition in begin}  # 16 bytes a record: a run may be long
+    marks = {partition: array("q") for partition in begin}
     consumer = Consumer({**_READER, **client})
     try:
         consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in begin.items()])

@@ -58,8 +58,9 @@ class Alone(Horizon):
         self._claimed = at
 
     def claim(self, until: int) -> int:  # noqa: D102  # inherited
-        self._claimed = min(until, self.limit)
-        return self._claimed
+        claimed = min(until, self.limit)
+        self._claimed = max(claimed, self._claimed)
+        return claimed
 
     def arrived(self, before: int) -> None:  # noqa: D102  # inherited
         self._arrived = before

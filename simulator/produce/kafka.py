@@ -71,6 +71,8 @@ class KafkaSink(Sink):
             **plan.sink.client,
             **cluster.properties,
             "error_cb": self._refusals,
+            # After one record has failed, no later one arrives: what is in the topic is the stream's beginning.
+            "enable.gapless.guarantee": bool(plan.sink.client.get("enable.idempotence")),
             "queue.buffering.max.messages": self._most_queued,
             "queue.buffering.max.kbytes": 2 * _MOST_QUEUED_BYTES // 1024,
         }
@@ -97,7 +99,14 @@ class KafkaSink(Sink):
         Raises:
             UnreachableError: the broker does not answer.
         """
-        self._earlier = read_earlier(self._cluster.properties, self._topic, begin)
+        written = set(self._partitions.tolist())
+        own = {partition: offset for partition, offset in begin.items() if partition in written}
+        self._earlier = read_earlier({**self._cluster.properties, **self._isolation}, self._topic, own)
+
+    @property
+    def _isolation(self) -> dict[str, str]:
+        """What a reader of this sink's records is to see."""
+        return {}
 
     def sent_before(self, items: Items) -> Mask | None:  # noqa: D102  # inherited
         if all(earlier.is_passed for earlier in self._earlier.values()):

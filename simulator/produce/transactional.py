@@ -80,6 +80,11 @@ class TransactionalKafkaSink(KafkaSink):
         """Reported is not arrived: that comes with the commit."""
 
     @property
+    def _isolation(self) -> dict[str, str]:
+        """Of a transaction that was never committed nothing has arrived."""
+        return {"isolation.level": "read_committed"}
+
+    @property
     def queued(self) -> int:
         """Also what is delivered, but not committed yet."""
         return super().queued + sum(map(len, self._arrived.values()))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, fields, replace
@@ -184,6 +186,7 @@ def _work(share: _Share, pipe: Connection, instants: SynchronizedArray[int], fac
     """The whole life of a worker."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent is told, and tells all workers
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     pipe.send("started")
     start = pipe.recv()
     report = _reporter(share.worker, facts)
@@ -208,14 +211,17 @@ def _work(share: _Share, pipe: Connection, instants: SynchronizedArray[int], fac
 
 
 def _reporter(worker: int, facts: SynchronizedArray[float]) -> Callable[[Progress], None]:
-    parent = os.getppid()
-
     def report(progress: Progress) -> None:
         facts[worker * _FACTS : (worker + 1) * _FACTS] = list(astuple(progress))
-        if os.getppid() != parent:  # killed; nobody is left to send for
-            os._exit(1)
 
     return report
+
+
+def _end_with(parent: int) -> None:
+    """End this process, whatever it waits for, when the one that has started it is gone: it must not send what is resumed."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _own(outcome: Outcome, share: _Share) -> Outcome:

@@ -232,7 +232,7 @@ def test_the_accounts_add_up_the_batches() -> None:
 def test_counts_that_were_lost_with_spark_are_unknown_and_not_compared() -> None:
     known = {"observed": {"parsed": {"read": 10}, "events": {"accepted": 10}}, "state": []}
     audit = tally(15, 15, 15, [known, {"observed": {}, "state": [], "recovered": True}])
-    assert audit == {**dict.fromkeys(AUDIT), "generated": 15, "acked": 15, "in_topic": 15}
+    assert audit == {**dict.fromkeys(AUDIT), "generated": 15, "acked": 15, "in_topic": 15, "foreign": 0}
     assert audit_faults(audit, 0) == []
     assert audit_faults({**audit, "acked": 14}, 0) == ["generated=15 but acked=14", "acked=14 but in_topic=15"]
 

@@ -37,12 +37,16 @@ class Refusals:
         self._cluster = cluster
         self.first: str | None = None
         """One line; None as long as there is none."""
+        self.fatal: str | None = None
+        """The text of an error after which the client does nothing any more."""
         self.hint: str | None = None
         """What may be wrong; another reason, such as a broker that is being restarted, looks the same."""
 
     def __call__(self, error: KafkaError) -> None:
         """Take note of an error."""
         self.first = self.first or refusal(error, self._cluster)
+        if error.fatal():
+            self.fatal = self.fatal or error.str()
         if _OTHER_PROTOCOL.search(error.str()):
             self.hint = f"{_protocol(self._cluster)}: is not what the listener at {_place(error, self._cluster)} speaks"
 

@@ -200,7 +200,9 @@ class KafkaSink(Sink):
                 self._raise_latched()  # the first failure is the reason of those that follow
             raise DeliveryError(self._explained(fault)) from None
         except (AttributeError, SystemError):  # delivery reports are called with the library's own exception still pending
-            raise DeliveryError(f"topic {self._topic}: the client library gave up for good; simulator.log says why") from None
+            self._raise_latched()
+            reason = self._refusals.fatal or "the client library gave up for good; simulator.log says why"
+            raise DeliveryError(f"topic {self._topic}: {reason}") from None
 
     def _explained(self, fault: KafkaError) -> str:
         """A line of what the client library has raised."""

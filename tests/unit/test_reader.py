@@ -305,7 +305,9 @@ def test_of_a_recovered_report_the_watermark_alone_is_compared(make_plan: MakePl
     told = answers_of(plan, run, job.reports).accounts.faults(Foreign({}))
     assert {line.split("=")[0] for line in told} >= {f"{name}: read", f"{name}: accepted"}
     report |= {"watermark": EPOCH.isoformat(), "recovered": True}
-    assert f"{name}: watermark=0, but the records give " in "\n".join(answers_of(plan, run, job.reports).accounts.faults(Foreign({})))
+    assert f"{name}: watermark=0, but the records give " in "\n".join(
+        answers_of(plan, run, job.reports).accounts.faults(Foreign({}))
+    )
 
 
 def test_a_watermark_that_is_off_by_a_millisecond_is_told(make_plan: MakePlan) -> None:

@@ -82,7 +82,7 @@ def parse_command(line: str) -> Command:
     except KeyError as error:
         return Invalid(f"a command lacks {error}")  # not the line: it may hold how to connect, secrets and all
     except (ValueError, TypeError, AttributeError, RecursionError, BadPlanError) as error:
-        return Invalid(f"not a command: {type(error).__name__}")
+        return Invalid(f"not a command ({error})")
 
 
 @final

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.cache import file_lock
 from simulator.errors import BadConfigError
 
 RUN_NAMES = frozenset({"batches", "broker", "checkpoint", "checkpoint-dead-letters", "services", "states"})
@@ -29,6 +31,11 @@ class RunDirectory:
     def manifest(self) -> Path:
         """How to get the same run again, and what it counted."""
         return self.path / "manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs it."""
+        return self.path / "run.lock"
 
     @property
     def verdict(self) -> Path:
@@ -104,6 +111,21 @@ class RunDirectory:
     def generation_log(self) -> Path:
         """What Spark has said while it generated."""
         return self.path / "generation.log"
+
+
+@contextmanager
+def alone_in(directory: RunDirectory) -> Iterator[None]:
+    """Be the one process that runs in a directory, until the block ends or the process does.
+
+    Raises:
+        BadConfigError: another one is at it.
+    """
+
+    def refuse() -> None:
+        raise BadConfigError(f"hydra.run.dir={directory.path}: the run in it still goes on; stop it, or await its end")
+
+    with file_lock(directory.lock, refuse):
+        yield
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

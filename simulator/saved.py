@@ -41,7 +41,11 @@ def _of_run(arguments: list[str], folder: Path) -> list[str]:
         raise BadConfigError(f"resume={folder}: must be the directory of a run; there is no {_SAVED_RUN}")
 
     def words_of(task: Any) -> list[str]:  # noqa: ANN401  # whatever the file holds
-        return [*as_written(_load(folder / _SAVED_HYDRA).hydra.overrides.hydra), *as_written(task)]
+        hydra = _load(folder / _SAVED_HYDRA).hydra
+        if hydra.mode == "MULTIRUN":
+            sweep = next((parent for parent in folder.parents if (parent / _SAVED_MULTIRUN).is_file()), "DIR")
+            raise BadConfigError(f"resume={folder}: is a job of a multirun, which is resumed as a whole: resume={sweep} -m")
+        return [*as_written(hydra.overrides.hydra), *as_written(task)]
 
     words = _read(folder, saved, words_of)
     return [*_again(words), *arguments, f"hydra.run.dir={folder}"]

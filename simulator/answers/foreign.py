@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from simulator.answers.microbatches import UNREAD, MicroBatches
+from simulator.offsets import Runs
 
 Integers = NDArray[np.int64]
-Runs = list[list[int]]
 
 
 @final

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from simulator.faults.records import Records
 from simulator.faults.stream import records_of
+from simulator.offsets import Runs
 from simulator.partitioning import partition_of
 from simulator.plan import Plan
 
 Integers = NDArray[np.int64]
-Runs = list[list[int]]
 
 NOWHERE = -1
 """The place and the offset of a record that was never sent, or of which no delivery is known."""

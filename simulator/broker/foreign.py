@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from simulator.broker.records import read_records
+from simulator.offsets import Runs, runs_of
 
-from simulator.errors import UnreachableError
-
-Runs = list[list[int]]
-"""Offsets as [first, count] each, in their order."""
-
-_CHUNK = 10_000
-_POLL_SECONDS = 0.5
-_PATIENCE_SECONDS = 30.0
 # Seeking costs about as much as reading so many records.
 _NEAR = 20_000
-_READER: dict[str, Any] = {
-    "group.id": "market-simulator-audit",
-    "enable.auto.commit": False,
-    "enable.partition.eof": True,
-    "auto.offset.reset": "error",
-}
 
 
 def own_records(begin: Mapping[int, int], end: Mapping[int, int], own: Mapping[str, Runs]) -> int:
@@ -58,10 +44,13 @@ def foreign_records(
         if gaps:
             inside = _Inside(gaps)
             offsets = [
-                offset for span in _spans(gaps) for offset in _read(client, topic, partition, span) if inside.holds(offset)
+                offset
+                for begun, ended in _spans(gaps)
+                for _, offset, _ in read_records(client, topic, {partition: begun}, {partition: ended})
+                if inside.holds(offset)
             ]
             if offsets:
-                found[str(partition)] = _runs(offsets)
+                found[str(partition)] = runs_of(offsets)
     return found
 
 
@@ -102,48 +91,3 @@ def _spans(gaps: Runs) -> list[tuple[int, int]]:
         else:
             spans.append((first, first + count))
     return spans
-
-
-def _read(client: Mapping[str, Any], topic: str, partition: int, span: tuple[int, int]) -> list[int]:
-    """The offsets that hold a record."""
-    first, end = span
-    offsets: list[int] = []
-    consumer = Consumer({**_READER, **client})
-    try:
-        consumer.assign([TopicPartition(topic, partition, first)])
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            messages = consumer.consume(_CHUNK, _POLL_SECONDS)
-            for message in messages:
-                if _is_end(message) or (message.offset() or 0) >= end:
-                    return offsets
-                offsets.append(message.offset() or 0)
-            if offsets and offsets[-1] == end - 1:
-                return offsets
-            if messages:
-                deadline = time.monotonic() + _PATIENCE_SECONDS
-            elif time.monotonic() > deadline:
-                raise UnreachableError(f"topic={topic}: its records could not be read within {_PATIENCE_SECONDS:g} s")
-    except KafkaException as error:
-        raise UnreachableError(f"topic={topic}: its records cannot be read: {error.args[0].str()}") from None
-    finally:
-        consumer.close()
-
-
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    if error is None:
-        return False
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its only name
-        return True
-    raise KafkaException(error)
-
-
-def _runs(offsets: list[int]) -> Runs:
-    runs: Runs = []
-    for offset in offsets:
-        if runs and offset == sum(runs[-1]):
-            runs[-1][1] += 1
-        else:
-            runs.append([offset, 1])
-    return runs

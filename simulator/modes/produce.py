@@ -141,6 +141,8 @@ def produce(
         DeliveryError: an event did not arrive; the manifest says how many did.
     """
     earlier = earlier_part(plan, context.directory, cluster) if context.is_resumed and cluster is not None else None
+    if earlier is not None:
+        say(f"reading back what the topic {plan.sink.topic} holds of the run …")
     found = _begin_offsets(context, plan, cluster) if earlier is None else earlier.begin_offsets
     begin = found if begin is None or earlier is not None else begin  # where Spark begins, if it reads already
     partitions = None if begin is None else len(begin)

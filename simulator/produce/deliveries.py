@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
-import numpy as np
-
-Runs = list[list[int]]
-"""Offsets as runs without gaps: [first, count] each, in the order of sending."""
+from simulator.offsets import Runs, runs_of
 
 
 @final
@@ -28,11 +25,7 @@ class Deliveries:
 
     def extend(self, place: int | str, offsets: Sequence[int]) -> None:
         """Note records that have arrived one after the other, each with its offset."""
-        if not offsets:
-            return
-        each = np.array(offsets, dtype=np.int64)
-        begins = np.flatnonzero(np.diff(each, prepend=each[0]) != 1)
-        for first, count in zip(each[begins].tolist(), np.diff(begins, append=each.size).tolist(), strict=True):
+        for first, count in runs_of(offsets):
             self.add(place, first, count)
 
     @property

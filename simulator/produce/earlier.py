@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any, final
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from numpy.typing import NDArray
 
-from simulator.errors import UnreachableError
+from simulator.broker.records import read_records
 
 Integers = NDArray[np.int64]
-
-_CHUNK = 10_000
-_POLL_SECONDS = 0.2
-_PATIENCE_SECONDS = 30.0
-_READER: dict[str, Any] = {
-    "group.id": "market-simulator-resume",
-    "enable.auto.commit": False,
-    "enable.partition.eof": True,
-    # All that was written, also behind what a stranger's transaction holds back.
-    "isolation.level": "read_uncommitted",
-}
 
 
 def mark(key: bytes | None, value: bytes | None) -> int:
@@ -73,38 +60,23 @@ class EarlierRecords:
         self._next += int(further[0]) if further.size else 0
 
 
-def read_earlier(client: Mapping[str, Any], topic: str, begin: Mapping[int, int]) -> dict[int, EarlierRecords]:
-    """All committed records of some partitions, by partition.
+def read_earlier(
+    client: Mapping[str, Any], topic: str, begin: Mapping[int, int], end: Mapping[int, int]
+) -> dict[int, EarlierRecords]:
+    """All records of some partitions, by partition.
 
     Args:
-        client: the properties that name the broker and the way to it.
+        client: the properties that name the broker and the way to it, and `isolation.level`.
         topic: the topic.
         begin: partition to the offset of the first record.
+        end: partition to the offset after the last, read or not.
 
     Raises:
         UnreachableError: the broker does not answer.
     """
     offsets = {partition: array("q") for partition in begin}  # 16 bytes a record: a run may be long
     marks = {partition: array("q") for partition in begin}
-    consumer = Consumer({**_READER, **client})
-    try:
-        consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in begin.items()])
-        pending, deadline = set(begin), time.monotonic() + _PATIENCE_SECONDS
-        while pending:
-            for message in consumer.consume(_CHUNK, _POLL_SECONDS):
-                deadline = time.monotonic() + _PATIENCE_SECONDS
-                partition, offset, error = message.partition(), message.offset(), message.error()
-                if error is None and partition is not None and offset is not None:
-                    offsets[partition].append(offset)
-                    marks[partition].append(mark(message.key(), message.value()))
-                elif error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # its only name
-                    pending.discard(partition)
-                elif error is not None:
-                    raise UnreachableError(f"topic={topic}: its records cannot be read: {error.str()}")
-            if time.monotonic() > deadline:
-                raise UnreachableError(f"topic={topic}: its records could not be read within {_PATIENCE_SECONDS:g} s")
-    except KafkaException as error:
-        raise UnreachableError(f"topic={topic}: its records cannot be read: {error.args[0].str()}") from None
-    finally:
-        consumer.close()
+    for partition, offset, record in read_records(client, topic, begin, end):
+        offsets[partition].append(offset)
+        marks[partition].append(mark(record.key(), record.value()))
     return {partition: EarlierRecords(offsets[partition], marks[partition]) for partition in begin}

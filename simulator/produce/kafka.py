@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from simulator.broker.cluster import Cluster
 from simulator.broker.refusals import Refusals, denial
+from simulator.broker.topics import end_offsets
 from simulator.encode.payload import Payloads
 from simulator.errors import DeliveryError
 from simulator.faults.records import Records
@@ -101,12 +102,13 @@ class KafkaSink(Sink):
         """
         written = set(self._partitions.tolist())
         own = {partition: offset for partition, offset in begin.items() if partition in written}
-        self._earlier = read_earlier({**self._cluster.properties, **self._isolation}, self._topic, own)
+        client = {**self._cluster.properties, "isolation.level": self._isolation}
+        self._earlier = read_earlier(client, self._topic, own, end_offsets(self._cluster, self._topic))
 
     @property
-    def _isolation(self) -> dict[str, str]:
-        """What a reader of this sink's records is to see."""
-        return {}
+    def _isolation(self) -> str:
+        """Which records have arrived: all that were written, also behind what a stranger's transaction holds back."""
+        return "read_uncommitted"
 
     def sent_before(self, items: Items) -> Mask | None:  # noqa: D102  # inherited
         if all(earlier.is_passed for earlier in self._earlier.values()):

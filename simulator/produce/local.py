@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
+from simulator.offsets import Runs
 from simulator.plan import Plan
 from simulator.produce.clock import WallClock
-from simulator.produce.deliveries import Runs
 from simulator.produce.horizon import Alone
 from simulator.produce.producer import Outcome, Producer, Progress
 from simulator.produce.production import Production, Report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from simulator.produce.deliveries import Runs
+from simulator.offsets import Runs
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.signals import StopRequest
 

@@ -12,8 +12,8 @@ from typing import final
 from simulator.broker.cluster import Cluster
 from simulator.broker.topics import end_offsets
 from simulator.errors import DeliveryError, SimulatorError
+from simulator.offsets import Runs
 from simulator.plan import Plan
-from simulator.produce.deliveries import Runs
 from simulator.produce.lag import LagHistogram
 from simulator.produce.producer import Outcome, Progress
 from simulator.produce.production import Production, Report

@@ -80,9 +80,9 @@ class TransactionalKafkaSink(KafkaSink):
         """Reported is not arrived: that comes with the commit."""
 
     @property
-    def _isolation(self) -> dict[str, str]:
+    def _isolation(self) -> str:
         """Of a transaction that was never committed nothing has arrived."""
-        return {"isolation.level": "read_committed"}
+        return "read_committed"
 
     @property
     def queued(self) -> int:

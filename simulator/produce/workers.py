@@ -21,9 +21,9 @@ from typing import Any, final
 from simulator.broker.cluster import Cluster
 from simulator.errors import DeliveryError, SimulatorError
 from simulator.market.shards import owned
+from simulator.offsets import Runs
 from simulator.plan import Plan
 from simulator.produce.clock import WallClock
-from simulator.produce.deliveries import Runs
 from simulator.produce.horizon import Shared
 from simulator.produce.lag import LagHistogram
 from simulator.produce.producer import Outcome, Producer, Progress

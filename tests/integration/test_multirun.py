@@ -115,6 +115,12 @@ def test_a_multirun_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     with start(tmp_path, *SMALL, "seed=1,2,3", "hydra.sweep.dir=sweep") as process:
         appeared(sweep / "1" / "manifest.json", process)
+        refused = [("-m resume=sweep", "sweep/1: the run in it still goes on"), ("resume=sweep/1", "as a whole: resume=sweep -m")]
+        os.kill(process.pid, signal.SIGSTOP)
+        for words, reason in refused:
+            command = [sys.executable, "-m", "simulator", *words.split()]
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+            assert (done.returncode, reason in done.stderr) == (2, True), done.stdout + done.stderr
         process.kill()
         process.communicate()
     gone(tmp_path)

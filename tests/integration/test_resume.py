@@ -104,6 +104,17 @@ def test_what_others_send_meanwhile_is_passed_over(tmp_path: Path, broker: Embed
     )
 
 
+def test_a_run_that_still_goes_on_is_not_gone_on_with(tmp_path: Path, broker: EmbeddedBroker) -> None:
+    ensure_topic(broker.cluster, "alive", 4, 1)
+    process = start(tmp_path, *words(broker, "alive"))
+    while held(broker, "alive") < 1_000:
+        time.sleep(0.02)
+    said = finish(tmp_path, "resume=alive", code=2)
+    assert said.splitlines()[-1].endswith("alive: the run in it still goes on; stop it, or await its end")
+    assert process.wait(timeout=60) == 0
+    assert manifest(tmp_path, "alive")["counts"]["generated"] == held(broker, "alive")
+
+
 def test_a_stopped_producer_goes_on_too_and_can_be_stopped_again(
     tmp_path: Path, broker: EmbeddedBroker, contents: Reader
 ) -> None:

@@ -19,6 +19,7 @@ DOCS, CONF = ROOT / "docs", ROOT / "conf"
 MARKET = (DOCS / "market.md").read_text(encoding="utf-8")
 SCENARIOS = (DOCS / "scenarios.md").read_text(encoding="utf-8")
 GROUPS = ("dynamics", "arrivals", "correlation", "quotes", "volumes", "session", "halts")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 LARGEST_PICTURE = 150_000
 COMMAND = "$ python -m simulator "
 
@@ -82,20 +83,19 @@ def test_every_scenario_has_a_section_a_command_and_a_picture(scenario: str) -> 
     assert f"[`{scenario}`](#{scenario})" in SCENARIOS
 
 
-@pytest.mark.parametrize(("name", "page"), [("market", MARKET), ("scenarios", SCENARIOS)])
-def test_links_lead_somewhere(name: str, page: str) -> None:
-    headings = {anchor(text) for text in re.findall(r"^#+ (.*)$", page, re.MULTILINE)}
-    for target in re.findall(r"\]\(([^)]+)\)", page):
-        path, _, fragment = target.partition("#")
-        if not path:
-            assert fragment in headings, f"docs/{name}.md: #{fragment}"
-        else:
-            assert (DOCS / path).is_file(), f"docs/{name}.md: {path}"
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        name, _, fragment = target.partition("#")
+        page = path.parent / name if name else path
+        assert page.exists(), f"{path.name}: {target}"
+        assert not fragment or fragment in headings(page), f"{path.name}: {target}"
 
 
-def test_anchors_of_other_pages_exist() -> None:
-    headings = {anchor(text) for text in re.findall(r"^#+ (.*)$", MARKET, re.MULTILINE)}
-    assert set(re.findall(r"\(market\.md#([^)]+)\)", SCENARIOS)) <= headings
+def headings(path: Path) -> set[str]:
+    return {anchor(text) for text in re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)}
 
 
 def anchor(heading: str) -> str:
@@ -105,8 +105,9 @@ def anchor(heading: str) -> str:
 
 @pytest.mark.parametrize("path", sorted((DOCS / "pictures").glob("*.png")), ids=lambda path: path.name)
 def test_pictures_are_shown_and_small(path: Path) -> None:
-    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    assert f"](pictures/{path.name})" in MARKET + SCENARIOS or f"](docs/pictures/{path.name})" in readme
+    pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"](pictures/{path.name})" in pages or f"](docs/pictures/{path.name})" in readme
     assert path.stat().st_size < LARGEST_PICTURE
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 from bokeh.layouts import gridplot
 from bokeh.models import ColumnDataSource, LayoutDOM, NumeralTickFormatter
-from bokeh.models.annotations import Whisker
 from bokeh.plotting import figure
 
 from simulator.report.page.style import PALETTE, canvas
@@ -36,11 +35,14 @@ def _figure(summed: pl.DataFrame, axes: list[str], axis: str, outcome: str) -> f
         legend = {"legend_label": label} if others and len(groups) <= _MOST_LABELS else {}
         drawn.line("x", "y", source=source, color=color, line_width=2, **legend)
         drawn.scatter("x", "y", source=source, size=7, color=color)
-        drawn.add_layout(Whisker(source=source, base="x", lower="low", upper="high", line_color=color))
+        # Glyphs, not the annotation of that name: the range of the axis must have room for them.
+        drawn.segment("x", "low", "x", "high", source=source, color=color)
+        for end in ("low", "high"):
+            drawn.scatter("x", end, source=source, marker="dash", size=9, color=color)
     drawn.toolbar_location = None
     drawn.yaxis.formatter = NumeralTickFormatter(format="0,0.[000000]")
     if drawn.legend:
-        drawn.legend.background_fill_alpha = 0.6
+        drawn.add_layout(drawn.legend[0], "right")  # within, it would cover lines
         drawn.legend.label_text_font_size = "11px"
     return drawn
 

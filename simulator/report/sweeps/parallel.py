@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import polars as pl
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool
 from bokeh.plotting import figure
@@ -9,6 +11,9 @@ from bokeh.plotting import figure
 from simulator.report.page.style import BAD, GOOD, INK, canvas
 from simulator.report.sweeps.jobs import SUCCESSES
 from simulator.report.sweeps.labels import LABELS, is_number, ordered
+
+_LABEL_CHARACTERS = 14
+"""Of a line of an axis' name: a dozen of them fit side by side."""
 
 
 def parallel(jobs: pl.DataFrame, names: list[str]) -> figure:
@@ -39,7 +44,8 @@ def parallel(jobs: pl.DataFrame, names: list[str]) -> figure:
     )
     drawn.add_tools(HoverTool(renderers=[lines], tooltips=[("job", "@job"), ("status", "@status")]))
     drawn.xaxis.ticker = FixedTicker(ticks=list(range(len(names))))
-    drawn.xaxis.major_label_overrides = {place: LABELS.get(name, name) for place, name in enumerate(names)}
+    labels = [textwrap.fill(LABELS.get(name, name), _LABEL_CHARACTERS, break_long_words=False) for name in names]
+    drawn.xaxis.major_label_overrides = dict(enumerate(labels))
     drawn.yaxis.visible = False
     drawn.grid.visible = False
     return drawn
@@ -52,9 +58,9 @@ def _scaled(values: pl.Series) -> tuple[list[float], dict[str, float]]:
         known = [number for number in numbers if number is not None] or [0.0]
         least, most = min(known), max(known)
         if least == most:
-            return [0.5] * len(numbers), {f"{least:,.6g}": 0.5}
+            return [0.5] * len(numbers), {f"{least:,.4g}": 0.5}
         heights = [0.0 if number is None else (number - least) / (most - least) for number in numbers]
-        return heights, {f"{least:,.6g}": 0.0, f"{most:,.6g}": 1.0}
+        return heights, {f"{least:,.4g}": 0.0, f"{most:,.4g}": 1.0}
     texts = ordered(values)
     places = {text: 0.5 if len(texts) == 1 else place / (len(texts) - 1) for place, text in enumerate(texts)}
     return [places[str(value)] for value in values], places

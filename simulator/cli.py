@@ -72,9 +72,9 @@ def main() -> None:
     try:
         sys.argv[1:] = with_saved_overrides(with_pluses(sys.argv[1:]))
         check_command_line(sys.argv[1:])
-    except BadConfigError as error:
+    except SimulatorError as error:
         _tell(error)
-        sys.exit(EXIT_BAD_CONFIG)
+        sys.exit(error.exit_code)
     try:
         check_words(sys.argv[1:])
         check_choices(sys.argv[1:], config_directory())

@@ -115,14 +115,14 @@ class RunDirectory:
 
 @contextmanager
 def alone_in(directory: RunDirectory) -> Iterator[None]:
-    """Be the one process that runs in a directory, until the block ends or the process does.
+    """Be the one process that runs in a directory, of a run or of a multirun, until the block ends or the process does.
 
     Raises:
         BadConfigError: another one is at it.
     """
 
     def refuse() -> None:
-        raise BadConfigError(f"hydra.run.dir={directory.path}: the run in it still goes on; stop it, or await its end")
+        raise BadConfigError(f"{directory.path}: what runs in this folder still goes on; stop it, or await its end")
 
     with file_lock(directory.lock, refuse):
         yield

@@ -111,18 +111,23 @@ def test_jobs_side_by_side_share_nothing_and_a_killed_one_is_run_again(tmp_path:
     assert digests[0] != digests[1]
 
 
+def refusal(folder: Path, *overrides: str) -> tuple[int, list[str]]:
+    """The exit code, and the lines that were said."""
+    command = [sys.executable, "-m", "simulator", *overrides]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stderr.splitlines()
+
+
 def test_a_multirun_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     with start(tmp_path, *SMALL, "seed=1,2,3", "hydra.sweep.dir=sweep") as process:
         appeared(sweep / "1" / "manifest.json", process)
-        refused = [("-m resume=sweep", "sweep/1: the run in it still goes on"), ("resume=sweep/1", "as a whole: resume=sweep -m")]
-        os.kill(process.pid, signal.SIGSTOP)
-        for words, reason in refused:
-            command = [sys.executable, "-m", "simulator", *words.split()]
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-            assert (done.returncode, reason in done.stderr) == (2, True), done.stdout + done.stderr
+        refusals = [refusal(tmp_path, *words.split()) for words in ("-m resume=sweep", "resume=sweep/1")]
         process.kill()
         process.communicate()
+    goes_on = "error: sweep: what runs in this folder still goes on; stop it, or await its end"
+    part = "error: resume=sweep/1: is a job of a multirun, which is resumed as a whole: resume=sweep -m"
+    assert refusals == [(2, [goes_on]), (2, [part])]
     gone(tmp_path)
     before = (sweep / "0" / "manifest.json").stat().st_mtime_ns
     said = multirun(tmp_path, "resume=sweep")
@@ -155,10 +160,7 @@ def test_ctrl_c_ends_the_multirun_and_not_only_its_job(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_resumed_is_refused(overrides: list[str], error: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "simulator", *overrides]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [error]
+    assert refusal(tmp_path, *overrides) == (2, [error])
 
 
 def test_warm_services_are_kept_until_they_fail(tmp_path: Path, make_specification: Callable[..., Specification]) -> None:

@@ -110,8 +110,9 @@ def test_a_run_that_still_goes_on_is_not_gone_on_with(tmp_path: Path, broker: Em
     while held(broker, "alive") < 1_000:
         time.sleep(0.02)
     said = finish(tmp_path, "resume=alive", code=2)
-    assert said.splitlines()[-1].endswith("alive: the run in it still goes on; stop it, or await its end")
-    assert process.wait(timeout=60) == 0
+    assert said.splitlines()[-1].endswith("alive: what runs in this folder still goes on; stop it, or await its end")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
     assert manifest(tmp_path, "alive")["counts"]["generated"] == held(broker, "alive")
 
 

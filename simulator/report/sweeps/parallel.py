@@ -44,11 +44,16 @@ def parallel(jobs: pl.DataFrame, names: list[str]) -> figure:
     )
     drawn.add_tools(HoverTool(renderers=[lines], tooltips=[("job", "@job"), ("status", "@status")]))
     drawn.xaxis.ticker = FixedTicker(ticks=list(range(len(names))))
-    labels = [textwrap.fill(LABELS.get(name, name), _LABEL_CHARACTERS, break_long_words=False) for name in names]
-    drawn.xaxis.major_label_overrides = dict(enumerate(labels))
+    drawn.xaxis.major_label_overrides = {place: _label(name) for place, name in enumerate(names)}
     drawn.yaxis.visible = False
     drawn.grid.visible = False
     return drawn
+
+
+def _label(name: str) -> str:
+    """The name of an axis in short lines; a key is broken after its dots."""
+    words = LABELS.get(name, name.replace(".", ". "))
+    return textwrap.fill(words, _LABEL_CHARACTERS, break_long_words=False).replace(". ", ".")
 
 
 def _scaled(values: pl.Series) -> tuple[list[float], dict[str, float]]:

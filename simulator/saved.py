@@ -50,7 +50,8 @@ def _of_run(arguments: list[str], folder: Path) -> list[str]:
         return [*as_written(hydra.overrides.hydra), *as_written(task)]
 
     words = _read(folder, saved, words_of)
-    return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
+    with alone_in(RunDirectory(folder)):  # before Hydra writes its record of this command there
+        return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
 
 
 def _of_multirun(arguments: list[str], folder: Path) -> list[str]:

@@ -12,7 +12,8 @@ from simulator.errors import UnreachableError
 
 _CHUNK = 10_000
 _POLL_SECONDS = 0.2
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 75.0
+"""Longer than a transaction may stay open that nobody goes on with: a minute, by default."""
 _READER: dict[str, Any] = {
     "group.id": "market-simulator",  # asked for by the library; no offset is ever committed
     "enable.auto.commit": False,
@@ -44,8 +45,9 @@ def read_records(
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while pending:
             for message in consumer.consume(_CHUNK, _POLL_SECONDS):
-                deadline = time.monotonic() + _PATIENCE_SECONDS
                 partition, offset = _place(message)
+                if partition in pending:
+                    deadline = time.monotonic() + _PATIENCE_SECONDS
                 is_record = message.error() is None
                 if is_record and offset < end[partition]:
                     yield partition, offset, message
@@ -53,8 +55,8 @@ def read_records(
                     pending.discard(partition)
             if time.monotonic() > deadline:
                 raise UnreachableError(
-                    f"topic={topic}: its records could not be read to the end within {_PATIENCE_SECONDS:g} s,"
-                    " for which nothing came; an open transaction of another producer may hold them back"
+                    f"topic={topic}: nothing came for {_PATIENCE_SECONDS:g} s before its records were read to the end; try again"
+                    " later: a broker may be gone, or an open transaction of another producer holds them back"
                 )
     except KafkaException as error:
         raise UnreachableError(f"topic={topic}: its records cannot be read: {error.args[0].str()}") from None

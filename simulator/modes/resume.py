@@ -57,7 +57,7 @@ def check_resume(specification: Specification, directory: RunDirectory, plan_has
     is_judged = specification.mode != "run" or directory.verdict.is_file()
     if manifest.get("status") == "complete" and is_judged:
         raise BadConfigError(f"{key}: the run is complete; there is nothing to go on with")
-    if read_plan(directory.plan).hash != plan_hash:
+    if {read_plan(directory.plan).hash, manifest.get("plan_hash")} != {plan_hash}:
         raise BadConfigError(f"{key}: the configuration is not the run's, whose plan has another hash; undo what was changed")
 
 

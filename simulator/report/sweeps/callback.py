@@ -60,13 +60,13 @@ class SweepComparison(Callback):
     def close(cls) -> None:
         """Compare the jobs of the open multirun, however it ended; nothing, if there is none."""
         sweep, cls._open = cls._open, None
-        cls._lock.close()
-        if sweep is None or not list(sweep.glob("*/.hydra")):
-            return
-        from simulator.report.sweeps.close import close_sweep  # noqa: PLC0415  # Bokeh and polars, at a multirun's end only
+        with cls._lock:  # given back when all is written
+            if sweep is None or not list(sweep.glob("*/.hydra")):
+                return
+            from simulator.report.sweeps.close import close_sweep  # noqa: PLC0415  # Bokeh and polars, at a multirun's end only
 
-        if not close_sweep(sweep, shlex.join(["python", "-m", "simulator", *sys.argv[1:]])):
-            cls.exit_code = EXIT_MISMATCH
+            if not close_sweep(sweep, shlex.join(["python", "-m", "simulator", *sys.argv[1:]])):
+                cls.exit_code = EXIT_MISMATCH
 
 
 def jobs_asked(config: DictConfig) -> int | None:

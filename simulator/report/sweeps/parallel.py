@@ -21,14 +21,12 @@ def parallel(jobs: pl.DataFrame, names: list[str]) -> figure:
     drawn = canvas(
         "all jobs: an axis a key or outcome, from its least to its most", "", height=320, x_range=(-0.4, len(names) - 0.6)
     )
-    places, ticks = {}, {}
+    places = {}
     for place, name in enumerate(names):
-        places[name], ticks[name] = _scaled(jobs[name])
+        places[name], ticks = _scaled(jobs[name])
         drawn.line([place, place], [0, 1], color="#c3cbd3")
-        texts = ticks[name]
-        drawn.text(
-            [place] * len(texts), list(texts.values()), list(texts), x_offset=4, text_font_size="10px", text_color="#5f6f7f"
-        )
+        heights, texts = [height for height, _ in ticks], [text for _, text in ticks]
+        drawn.text([place] * len(ticks), heights, texts, x_offset=4, text_font_size="10px", text_color="#5f6f7f")
     rows = range(jobs.height)
     source = ColumnDataSource(
         {
@@ -56,16 +54,20 @@ def _label(name: str) -> str:
     return textwrap.fill(words, _LABEL_CHARACTERS, break_long_words=False).replace(". ", ".")
 
 
-def _scaled(values: pl.Series) -> tuple[list[float], dict[str, float]]:
-    """Each value between 0 and 1, and the labels of the axis; what is missing is at the foot."""
+def _scaled(values: pl.Series) -> tuple[list[float], list[tuple[float, str]]]:
+    """Each value between 0 and 1, and the labels of the axis by height; what is missing is at the foot."""
     if is_number(values):
         numbers: list[float | None] = values.cast(pl.Float64).to_list()
         known = [number for number in numbers if number is not None] or [0.0]
         least, most = min(known), max(known)
         if least == most:
-            return [0.5] * len(numbers), {f"{least:,.4g}": 0.5}
+            return [0.5] * len(numbers), [(0.5, _number(least))]
         heights = [0.0 if number is None else (number - least) / (most - least) for number in numbers]
-        return heights, {f"{least:,.4g}": 0.0, f"{most:,.4g}": 1.0}
+        return heights, [(0.0, _number(least)), (1.0, _number(most))]
     texts = ordered(values)
     places = {text: 0.5 if len(texts) == 1 else place / (len(texts) - 1) for place, text in enumerate(texts)}
-    return [places[str(value)] for value in values], places
+    return [places[str(value)] for value in values], [(height, text) for text, height in places.items()]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"  # noqa: PLR2004  # four digits

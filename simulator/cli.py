@@ -36,7 +36,7 @@ from simulator.errors import (
 from simulator.multirun import clear, close_services, finished, services_of, with_own_topic
 from simulator.produce.signals import stop_early, was_stopped_early
 from simulator.report.sweeps.callback import SweepComparison, note_exit_code
-from simulator.rundir import RunDirectory
+from simulator.rundir import RunDirectory, alone_in
 from simulator.saved import with_saved_overrides
 from simulator.secrecy import as_written, check_command_line, check_secrets
 
@@ -72,9 +72,9 @@ def main() -> None:
     try:
         sys.argv[1:] = with_saved_overrides(with_pluses(sys.argv[1:]))
         check_command_line(sys.argv[1:])
-    except SimulatorError as error:
+    except BadConfigError as error:
         _tell(error)
-        sys.exit(error.exit_code)
+        sys.exit(EXIT_BAD_CONFIG)
     try:
         check_words(sys.argv[1:])
         check_choices(sys.argv[1:], config_directory())
@@ -154,7 +154,8 @@ def _run(config: DictConfig, sweep: Path | None = None) -> int:
         context = Context(specification, directory, overrides)
         if sweep is None:
             return int(mode.run(context if specification.resume is None else _resumed(context)))
-        return _run_or_resume(mode, replace(context, services=services_of(sweep)))
+        with alone_in(directory):  # a job may outlive the multirun that has begun it
+            return _run_or_resume(mode, replace(context, services=services_of(sweep)))
     except SimulatorError as error:
         _tell(error)
         return error.exit_code

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 from omegaconf import DictConfig, OmegaConf
 
 from simulator.errors import EXIT_MISMATCH, EXIT_OK
-from simulator.rundir import RunDirectory, alone_in
+from simulator.rundir import RunDirectory
 
 if TYPE_CHECKING:
     from simulator.services import Services, WarmServices
@@ -67,15 +67,10 @@ def finished(directory: RunDirectory, plan_hash: str) -> int | None:
 
 
 def clear(directory: RunDirectory) -> None:
-    """Remove what a job that did not come to its end has left, but for Hydra's record of it.
-
-    Raises:
-        BadConfigError: the job still goes on.
-    """
-    with alone_in(directory):
-        (directory.path / _KEPT / "exit_code").unlink(missing_ok=True)
-        for path in directory.path.iterdir():
-            if path.is_dir() and path.name != _KEPT:
-                shutil.rmtree(path)
-            elif path.is_file() and path != directory.lock:
-                path.unlink()
+    """Remove what a job that did not come to its end has left, but for Hydra's record of it and the lock that is held."""
+    (directory.path / _KEPT / "exit_code").unlink(missing_ok=True)
+    for path in directory.path.iterdir():
+        if path.is_dir() and path.name != _KEPT:
+            shutil.rmtree(path)
+        elif path.is_file() and path != directory.lock:
+            path.unlink()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simulator.cache import file_lock
-from simulator.errors import BadConfigError
+from simulator.errors import BadConfigError, UnreachableError
 
 RUN_NAMES = frozenset({"batches", "broker", "checkpoint", "checkpoint-dead-letters", "services", "states"})
 """Folders of every run, beside which those of the configuration are made."""
@@ -34,7 +34,7 @@ class RunDirectory:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that runs it."""
+        """Held by the process that runs here; the file stays."""
         return self.path / "run.lock"
 
     @property
@@ -117,6 +117,8 @@ class RunDirectory:
 def alone_in(directory: RunDirectory) -> Iterator[None]:
     """Be the one process that runs in a directory, of a run or of a multirun, until the block ends or the process does.
 
+    Where no lock can be had (a file system without them, a folder that is read-only) it goes on without.
+
     Raises:
         BadConfigError: another one is at it.
     """
@@ -124,7 +126,9 @@ def alone_in(directory: RunDirectory) -> Iterator[None]:
     def refuse() -> None:
         raise BadConfigError(f"{directory.path}: what runs in this folder still goes on; stop it, or await its end")
 
-    with file_lock(directory.lock, refuse):
+    with ExitStack() as stack:
+        with suppress(UnreachableError):
+            stack.enter_context(file_lock(directory.lock, refuse))
         yield
 
 

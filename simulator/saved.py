@@ -11,7 +11,6 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from simulator.errors import BadConfigError
-from simulator.rundir import RunDirectory, alone_in
 from simulator.secrecy import as_written
 
 _FLAGS = {"-m", "--multirun"}
@@ -26,8 +25,7 @@ def with_saved_overrides(arguments: list[str]) -> list[str]:
     """The command line with the overrides of the run or the multirun that it resumes, and its folder.
 
     Raises:
-        BadConfigError: it resumes what is none or still goes on, or changes what a multirun was asked for.
-        UnreachableError: the folder cannot be written to.
+        BadConfigError: it resumes what is none, or changes what a multirun was asked for.
     """
     resumed = [word for word in arguments if word.startswith(_RESUME)]
     if not resumed or resumed[-1] == f"{_RESUME}null":
@@ -50,8 +48,7 @@ def _of_run(arguments: list[str], folder: Path) -> list[str]:
         return [*as_written(hydra.overrides.hydra), *as_written(task)]
 
     words = _read(folder, saved, words_of)
-    with alone_in(RunDirectory(folder)):  # before Hydra writes its record of this command there
-        return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
+    return [*_again(words), *arguments, f"hydra.run.dir={folder}"]
 
 
 def _of_multirun(arguments: list[str], folder: Path) -> list[str]:
@@ -66,8 +63,7 @@ def _of_multirun(arguments: list[str], folder: Path) -> list[str]:
         return [*as_written(content.hydra.overrides.hydra), *as_written(content.hydra.overrides.task)]
 
     words = _read(folder, saved, words_of)
-    with alone_in(RunDirectory(folder)):
-        return [*arguments, *_again(words), f"hydra.sweep.dir={folder}"]
+    return [*arguments, *_again(words), f"hydra.sweep.dir={folder}"]
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401  # whatever a file of YAML holds

@@ -10,27 +10,16 @@ from simulator.manifest import manifest
 from simulator.modes.context import Context, first_instant
 from simulator.plan import Plan
 from simulator.produce.producer import Progress
-from simulator.rundir import alone_in, read_json, write_json
+from simulator.rundir import read_json, write_json
 
 
 @contextmanager
 def manifest_kept(context: Context, plan: Plan) -> Iterator[None]:
-    """Within it, the run has a manifest; one that is left as `running` becomes `incomplete` or `failed`.
-
-    Raises:
-        BadConfigError: another process runs in the folder.
-    """
+    """Within it, the run has a manifest; one that is left as `running` becomes `incomplete` or `failed`."""
     path = context.directory.manifest
-    with alone_in(context.directory):
-        if not context.is_resumed:
-            content = manifest(plan, start=first_instant(plan), status="running", progress=Progress(), outcome=None, kafka=None)
-            write_json({**content, "partitions": None, "begin_offsets": None, "deliveries": {}}, path)
-        with _closed_at_the_end(path):
-            yield
-
-
-@contextmanager
-def _closed_at_the_end(path: Path) -> Iterator[None]:
+    if not context.is_resumed:
+        content = manifest(plan, start=first_instant(plan), status="running", progress=Progress(), outcome=None, kafka=None)
+        write_json({**content, "partitions": None, "begin_offsets": None, "deliveries": {}}, path)
     try:
         yield
     except KeyboardInterrupt:

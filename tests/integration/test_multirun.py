@@ -122,12 +122,15 @@ def test_a_multirun_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     with start(tmp_path, *SMALL, "seed=1,2,3", "hydra.sweep.dir=sweep") as process:
         appeared(sweep / "1" / "manifest.json", process)
-        refusals = [refusal(tmp_path, *words.split()) for words in ("-m resume=sweep", "resume=sweep/1")]
+        saved = (sweep / "multirun.yaml").read_bytes()
+        commands = ("-m resume=sweep", "-m seed=4 hydra.sweep.dir=sweep", "resume=sweep/1")
+        refusals = [refusal(tmp_path, *words.split()) for words in commands]
+        assert (sweep / "multirun.yaml").read_bytes() == saved
         process.kill()
         process.communicate()
     goes_on = "error: sweep: what runs in this folder still goes on; stop it, or await its end"
     part = "error: resume=sweep/1: is a job of a multirun, which is resumed as a whole: resume=sweep -m"
-    assert refusals == [(2, [goes_on]), (2, [part])]
+    assert refusals == [(2, [goes_on]), (2, [goes_on]), (2, [part])]
     gone(tmp_path)
     before = (sweep / "0" / "manifest.json").stat().st_mtime_ns
     said = multirun(tmp_path, "resume=sweep")

@@ -106,13 +106,21 @@ def test_what_others_send_meanwhile_is_passed_over(tmp_path: Path, broker: Embed
 
 def test_a_run_that_still_goes_on_is_not_gone_on_with(tmp_path: Path, broker: EmbeddedBroker) -> None:
     ensure_topic(broker.cluster, "alive", 4, 1)
-    process = start(tmp_path, *words(broker, "alive"))
-    while held(broker, "alive") < 1_000:
-        time.sleep(0.02)
-    said = finish(tmp_path, "resume=alive", code=2)
-    assert said.splitlines()[-1].endswith("alive: what runs in this folder still goes on; stop it, or await its end")
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    arguments = words(broker, "alive", "duration=null")
+    process = start(tmp_path, *arguments)
+    try:
+        while held(broker, "alive") < 1_000:
+            time.sleep(0.02)
+        files = [*(tmp_path / "alive" / ".hydra").iterdir(), tmp_path / "alive" / "plan.json"]
+        kept = [path.read_bytes() for path in files]
+        for others in (["resume=alive"], ["resume=alive", "rate=5"], [*arguments, "rate=5"]):
+            said = finish(tmp_path, *others, code=2)
+            assert said == "error: alive: what runs in this folder still goes on; stop it, or await its end\n"
+        assert [path.read_bytes() for path in files] == kept
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 130
     assert manifest(tmp_path, "alive")["counts"]["generated"] == held(broker, "alive")
 
 

@@ -6,7 +6,6 @@ import math
 import shlex
 import sys
 import time
-from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -16,9 +15,8 @@ from hydra.core.override_parser.types import Glob
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from simulator.errors import EXIT_MISMATCH, EXIT_OK, SimulatorError
+from simulator.errors import EXIT_MISMATCH, EXIT_OK
 from simulator.report.terminal import say
-from simulator.rundir import RunDirectory, alone_in
 from simulator.secrecy import as_written
 
 
@@ -32,17 +30,12 @@ class SweepComparison(Callback):
 
     exit_code: ClassVar[int] = EXIT_OK
     _open: ClassVar[Path | None] = None
-    _lock: ClassVar[ExitStack] = ExitStack()
     _begun: ClassVar[float] = 0.0
     _jobs: ClassVar[int | None] = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401, ARG002  # Hydra's signature
-        """Note where the multirun is kept, that it goes on, and how many jobs it has."""
-        sweep = Path(config.hydra.sweep.dir).absolute()
-        SweepComparison._open = sweep
-        with suppress(OSError, SimulatorError):  # a folder that cannot be used is told of when the first job needs it
-            sweep.mkdir(parents=True, exist_ok=True)
-            SweepComparison._lock.enter_context(alone_in(RunDirectory(sweep)))
+        """Note where the multirun is kept, and how many jobs it has."""
+        SweepComparison._open = Path(config.hydra.sweep.dir).absolute()
         SweepComparison._begun, SweepComparison._jobs = time.monotonic(), jobs_asked(config)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401, ARG002  # Hydra's signature
@@ -60,13 +53,12 @@ class SweepComparison(Callback):
     def close(cls) -> None:
         """Compare the jobs of the open multirun, however it ended; nothing, if there is none."""
         sweep, cls._open = cls._open, None
-        with cls._lock:  # given back when all is written
-            if sweep is None or not list(sweep.glob("*/.hydra")):
-                return
-            from simulator.report.sweeps.close import close_sweep  # noqa: PLC0415  # Bokeh and polars, at a multirun's end only
+        if sweep is None or not list(sweep.glob("*/.hydra")):
+            return
+        from simulator.report.sweeps.close import close_sweep  # noqa: PLC0415  # Bokeh and polars, at a multirun's end only
 
-            if not close_sweep(sweep, shlex.join(["python", "-m", "simulator", *sys.argv[1:]])):
-                cls.exit_code = EXIT_MISMATCH
+        if not close_sweep(sweep, shlex.join(["python", "-m", "simulator", *sys.argv[1:]])):
+            cls.exit_code = EXIT_MISMATCH
 
 
 def jobs_asked(config: DictConfig) -> int | None:

@@ -18,6 +18,11 @@ LABELS = {
 }
 
 
+def number(value: float) -> str:
+    """A number for people: four digits that count, and all of those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"  # noqa: PLR2004  # four digits
+
+
 def ordered(values: pl.Series) -> list[str]:
     """The values as text, each once: numbers by size, words as they come."""
     texts = list(dict.fromkeys(str(value) for value in values))

@@ -9,7 +9,7 @@ from bokeh.models import LayoutDOM
 
 from simulator.report.html import write_html
 from simulator.report.sweeps.jobs import OUTCOMES, RESULTS, SUCCESSES, repeats
-from simulator.report.sweeps.labels import LABELS
+from simulator.report.sweeps.labels import LABELS, number
 from simulator.report.sweeps.multiples import multiples
 from simulator.report.sweeps.parallel import parallel
 
@@ -39,6 +39,7 @@ def write_sweep(jobs: pl.DataFrame, keys: list[str], command: str, path: Path) -
         "axes": axes,
         "outcomes": outcomes,
         "labels": LABELS,
+        "number": number,
         "command": command,
         "successes": SUCCESSES,
     }

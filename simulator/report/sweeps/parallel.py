@@ -10,7 +10,7 @@ from bokeh.plotting import figure
 
 from simulator.report.page.style import BAD, GOOD, INK, canvas
 from simulator.report.sweeps.jobs import SUCCESSES
-from simulator.report.sweeps.labels import LABELS, is_number, ordered
+from simulator.report.sweeps.labels import LABELS, is_number, number, ordered
 
 _LABEL_CHARACTERS = 14
 """Of a line of an axis' name: a dozen of them fit side by side."""
@@ -58,16 +58,12 @@ def _scaled(values: pl.Series) -> tuple[list[float], list[tuple[float, str]]]:
     """Each value between 0 and 1, and the labels of the axis by height; what is missing is at the foot."""
     if is_number(values):
         numbers: list[float | None] = values.cast(pl.Float64).to_list()
-        known = [number for number in numbers if number is not None] or [0.0]
+        known = [value for value in numbers if value is not None] or [0.0]
         least, most = min(known), max(known)
         if least == most:
-            return [0.5] * len(numbers), [(0.5, _number(least))]
-        heights = [0.0 if number is None else (number - least) / (most - least) for number in numbers]
-        return heights, [(0.0, _number(least)), (1.0, _number(most))]
+            return [0.5] * len(numbers), [(0.5, number(least))]
+        heights = [0.0 if value is None else (value - least) / (most - least) for value in numbers]
+        return heights, [(0.0, number(least)), (1.0, number(most))]
     texts = ordered(values)
     places = {text: 0.5 if len(texts) == 1 else place / (len(texts) - 1) for place, text in enumerate(texts)}
     return [places[str(value)] for value in values], [(height, text) for text, height in places.items()]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"  # noqa: PLR2004  # four digits

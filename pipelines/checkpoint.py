@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, final
 
@@ -38,6 +39,14 @@ class Checkpoint:
     def committed(self) -> list[int]:
         """Numbers of the batches that are done and still in the log, ascending."""
         return self._numbers("commits")
+
+    def clear_unplanned(self) -> None:
+        """Remove what is left of a first batch that was broken off while it was being planned.
+
+        That is a file without a number. Spark goes by its name over all others, but wants to find nothing where it plans batch 0.
+        """
+        if not self._numbers("offsets"):
+            shutil.rmtree(self._folder / "offsets", ignore_errors=True)
 
     def uncommit_last(self) -> None:
         """Have Spark do the last committed batch again, with the same records, state and watermark, unless a next one is begun.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from pipelines.batches import Batch, record
+from pipelines.checkpoint import Checkpoint
 from pipelines.drain import Drain
 from pipelines.failures import query_failure
 from pipelines.progress import ProgressReader
@@ -50,6 +51,7 @@ class Stream:
     """A query that runs from the moment this is made."""
 
     def __init__(self, frame: DataFrame, plan: StreamPlan) -> None:
+        Checkpoint(plan.checkpoint).clear_unplanned()
         self._query = (
             frame.writeStream.outputMode(plan.mode)
             .trigger(processingTime=plan.trigger)

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.diagnosis import show, strangers, suggestion
 from simulator.errors import BadConfigError
-from simulator.market.activity import session_shape
+from simulator.market.activity import market_intensity
 from simulator.market.arrivals.trace import TraceArrivals
 from simulator.market.dynamics import Dynamics, faults_of, latent_path
 from simulator.market.exact import zipf_shares
@@ -130,21 +130,43 @@ def _faults_of_process(parameters: Dynamics, draws: Draws) -> list[str]:
     return faults_of(parameters, draws)
 
 
-def check_arrivals(specification: Specification) -> list[str]:
-    """The arrival process's own shape goes with the session's, and a file that it names can be read."""
+def check_session(specification: Specification) -> list[str]:
+    """There is trading in the run."""
+    try:
+        session_hours(specification)
+    except BadConfigError as error:
+        return list(error.faults)
+    return []
+
+
+def check_activity(specification: Specification) -> list[str]:
+    """The rates of shocks stay in the range of time, and the arrival process's own shape goes with the market's."""
     arrivals, session, duration = specification.arrivals, specification.session, specification.duration
+    if check_session(specification):
+        return []
+    try:
+        market = market_intensity(specification.shocks, session_hours(specification))
+    except ValueError as error:
+        return [f"shocks: {error}"]
     try:
         shape = arrivals.intensity(None if duration is None else round(duration * 1e9))
-        hours = None if shape is None else session_hours(specification)
-        if shape is not None and hours is not None and hours.u_shape:
-            session_shape(hours) * shape
-        if arrivals.kind == "trace":
-            names = symbol_names(specification.symbols)
-            TraceArrivals(arrivals, names, np.full(len(names), (arrivals.rate or 1.0) / len(names)), specification.seed)
+        if shape is not None and market is not None:
+            shape * market
     except BadConfigError as error:
         return list(error.faults)
     except ValueError as error:
         return [f"arrivals.kind={arrivals.kind}: does not go with session.kind={session.kind}: {error}"]
+    return []
+
+
+def check_trace(specification: Specification) -> list[str]:
+    """A file of arrivals can be read."""
+    arrivals, names = specification.arrivals, symbol_names(specification.symbols)
+    if arrivals.kind == "trace":
+        try:
+            TraceArrivals(arrivals, names, np.full(len(names), (arrivals.rate or 1.0) / len(names)), specification.seed)
+        except BadConfigError as error:
+            return list(error.faults)
     return []
 
 
@@ -333,7 +355,9 @@ CHECKS = (
     check_tick_bands,
     check_volumes,
     check_dynamics,
-    check_arrivals,
+    check_session,
+    check_activity,
+    check_trace,
     check_halts,
     check_faults,
     check_targets,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.market.hours import TradingHours
 from simulator.market.intensity import Intensity, constant, u_segments
 from simulator.market.piecewise import Segment
 from simulator.market.shapes import Periodic, Sequel
 from simulator.market.shocks import burst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from simulator.market.hours import SessionPlan
-    from simulator.plan import MarketPlan
+    from simulator.market.shocks import Shock
 
 _STRETCHES = 390
 # A product with another shape tabulates many days one by one: fewer stretches of each, off the curve by less than 0.05 % of the
@@ -21,16 +22,20 @@ _STRETCHES = 390
 _STRETCHES_OF_MANY = 78
 
 
-def market_intensity(market: MarketPlan, trading_time: Callable[[int], int]) -> Intensity | None:
+def market_intensity(shocks: Sequence[Shock], session: SessionPlan | None) -> Intensity | None:
     """The relative intensity in trading time; None: constant.
 
     Args:
-        market: the plan's market.
-        trading_time: trading time of a market time, nanoseconds.
+        shocks: of the market; those with a rate are its bursts.
+        session: its opening hours; None: it never closes.
+
+    Raises:
+        ValueError: if the bursts come to more than time can count.
     """
-    found = (burst(shock, trading_time(shock.begin)) for shock in market.shocks)
+    trading_time = int if session is None else TradingHours(session).trading_time_before
+    found = (burst(shock, trading_time(shock.begin)) for shock in shocks)
     bursts = [each for each in found if each is not None]
-    shape = session_shape(market.session) if market.session is not None and market.session.u_shape else None
+    shape = session_shape(session) if session is not None and session.u_shape else None
     if shape is None and not bursts:
         return None
     return (shape or constant()).with_bursts(bursts)

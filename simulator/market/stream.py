@@ -98,7 +98,7 @@ class Market:
             rotating=drawn.rotating,
             duration_ns=self._end,
             seed=seed,
-            intensity=market_intensity(plan, self._trading_time),
+            intensity=market_intensity(plan.shocks, plan.session),
         )
         return SelectedArrivals(process, self._mine) if len(drawn.symbols) > self._mine.size else process
 

@@ -33,6 +33,8 @@ _MOST_QUEUED_BYTES = 512 * 1024 * 1024
 # Fields have no bound on their length, but 1 kB is more than any symbol's name makes of a record.
 _LARGE_RECORD = 1024
 _POLL_WHEN_FULL = 0.01
+# Why the client library gives records up after another one has failed: never the reason, though it may be told first.
+_GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001  # their only names
 
 
 @final
@@ -88,7 +90,7 @@ class KafkaSink(Sink):
         self._messages: list[dict[str, Any]] = []
         self._arrived: defaultdict[Any, list[Any]] = defaultdict(list)  # partition to offsets
         self._earlier: dict[int, EarlierRecords] = {}
-        self._error: str | None = None
+        self._error: KafkaError | None = None
         self._denied: str | None = None
 
     def resume(self, begin: Mapping[int, int]) -> None:
@@ -169,7 +171,8 @@ class KafkaSink(Sink):
         else:
             self.failed += 1
             self._denied = self._denied or denial(error, self._cluster, self._topic, "WRITE")
-            self._error = self._error or error.str()
+            if self._error is None or self._error.code() in _GIVEN_UP:
+                self._error = error
 
     def _serve(self, timeout: float) -> None:
         """Let delivery reports come in, and count them."""
@@ -189,7 +192,9 @@ class KafkaSink(Sink):
         if self._denied is not None:
             raise DeliveryError(self._denied)
         if self._error is not None:
-            raise DeliveryError(f"topic {self._topic}: {self.failed} events were not delivered, the first because: {self._error}")
+            given_up = self._error.code() in _GIVEN_UP
+            reason = (given_up and self._refusals.fatal) or self._error.str()
+            raise DeliveryError(f"topic {self._topic}: {self.failed} events were not delivered, the first because: {reason}")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,6 +227,14 @@ def test_an_earlier_run_is_not_gone_on_with_unasked(simulator: Simulator) -> Non
     assert {path: path.read_bytes() for path in before} == before
 
 
+def stopped_while_planning_its_first_batch(checkpoint: Path) -> None:
+    """A checkpoint as Spark leaves it then: no batch is planned, and the half of a plan lies there."""
+    for log in ("offsets", "commits"):
+        shutil.rmtree(checkpoint / log, ignore_errors=True)
+        (checkpoint / log).mkdir()
+    (checkpoint / "offsets" / ".0.790a88fd-074c-4082-a357-f20c4df960d1.tmp").touch()
+
+
 def test_alone_spark_goes_on_with_its_plan_and_with_no_other(simulator: Simulator, broker: EmbeddedBroker) -> None:
     external = ["mode=aggregate", "broker=external", f"broker.bootstrap_servers={broker.bootstrap_servers}", "topic=aggregated"]
     ensure_topic(broker.cluster, "aggregated", 4, 1)
@@ -253,5 +262,6 @@ def test_alone_spark_goes_on_with_its_plan_and_with_no_other(simulator: Simulato
     assert "aggregation.views.windows.sql" in line
     assert simulator.directory.plan.read_bytes() == plan
     before = simulator.batches()
+    stopped_while_planning_its_first_batch(simulator.directory.path / "checkpoint-dead-letters")
     simulator.start(*external)
     send_and_stop(before + 1)

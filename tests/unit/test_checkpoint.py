@@ -154,6 +154,18 @@ def test_a_batch_whose_next_one_is_begun_stays_committed(tmp_path: Path) -> None
     assert Checkpoint(tmp_path).committed == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("planned", [0, 1])
+def test_only_what_is_left_of_a_first_batch_that_was_never_planned_is_removed(planned: int, tmp_path: Path) -> None:
+    log(tmp_path, planned=planned, committed=0)
+    (tmp_path / "sources" / "0").mkdir(parents=True)
+    for left in (tmp_path / "offsets" / ".0.790a88fd.tmp", tmp_path / "sources" / "0" / "0"):
+        left.touch()
+    Checkpoint(tmp_path).clear_unplanned()
+    assert (tmp_path / "offsets").exists() is (planned > 0)
+    assert (tmp_path / "sources" / "0" / "0").exists()
+    Checkpoint(tmp_path / "none").clear_unplanned()
+
+
 def test_without_a_checkpoint_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     journal = tmp_path / "microbatches.ndjson"
     reported(journal, 0, 1)  # of a checkpoint that somebody has removed

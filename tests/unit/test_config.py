@@ -157,6 +157,23 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
         (["metrics.names=[volume,volume]"], "metrics.names=['volume', 'volume']: must not name a metric twice"),
         (["metrics.names=[]"], "metrics.names=[]: must not be empty"),
         (["event.names.seq=SYMBOL"], ": must be distinct, also without regard to case"),
+        # Bursts, the rates of which multiply where they overlap
+        (
+            ["shocks=[{at:6,rate:3,rate_over:3155760000.0}]"],
+            "shocks: rates bring 9.47e+09 s worth of usual activity; at most 2.31e+09 s can be counted",
+        ),
+        (
+            ["shocks=[{at:0,rate:1e6,rate_over:9},{at:0,rate:1e6,rate_over:9}]"],
+            "shocks: rates bring 9e+12 s worth of usual activity; at most 2.31e+09 s can be counted",
+        ),
+        (
+            [f"shocks=[{','.join(['{at:0,rate:1e6,rate_over:9}'] * 60)}]"],
+            "shocks: rates bring inf s worth of usual activity; at most 2.31e+09 s can be counted",
+        ),
+        (
+            ["arrivals=ramp", "arrivals.growth=1000", "shocks=[{at:60,rate:1,rate_over:2e9}]"],
+            "arrivals.kind=ramp: does not go with session.kind=24x7: rates bring 4e+09 s worth of usual activity; at most ",
+        ),
         # Modes
         (["duration=null"], "duration=null: must be a number > 0 for mode=run; null is for mode=produce"),
         (["sink=stdout"], "sink.kind=stdout: nothing can be aggregated from standard output; use mode=produce or mode=sample"),
@@ -210,8 +227,9 @@ def test_all_faults_are_told_at_once(make_specification: Make) -> None:
 
 
 def test_all_faults_of_keys_together_are_told_at_once(make_specification: Make) -> None:
-    told = faults(make_specification, "duration=null", "window=session", "symbols.tick_size=1000", "results=/nope.csv")
-    assert [fault.split("=")[0] for fault in told] == ["symbols.price", "duration", "results", "output.mode"]
+    apart = ("duration=null", "window=session", "symbols.tick_size=1000", "results=/nope.csv", "session=exchange")
+    told = faults(make_specification, *apart)
+    assert [fault.split("=")[0] for fault in told] == ["symbols.price", "session.kind", "duration", "results", "output.mode"]
 
 
 @pytest.mark.parametrize("value", ["x" * 1000, '"a\\nb"', '"\\x1b[31m"'])

@@ -187,3 +187,17 @@ def test_a_segments_inverse_is_that_of_exact_arithmetic(first: float, last: floa
         early, late = max(Fraction(0), time - room), min(Fraction(length), time + 1 + room)
         assert early * Fraction(first) + slope * early**2 / 2 <= mass + 1
         assert late * Fraction(first) + slope * late**2 / 2 >= mass - 1
+
+
+@pytest.mark.parametrize("shape", [constant(), ramp(1000.0, 60 * SECOND), u_shape(1.0, DAY)], ids=["constant", "ramp", "u"])
+def test_the_longest_run_after_the_longest_bursts_stays_in_the_range_of_time(shape: Intensity) -> None:
+    longest = 3_155_760_000 * SECOND
+    most = 2**61 - 121 * SECOND  # the time before counts; the shapes are at most four times the mean
+    bursts = [Burst(60 * SECOND, 60 * SECOND + most // 4_000_000, 1e6)]
+    busy = shape.with_bursts(bursts)
+    operational = busy.operational_end(longest)
+    assert operational < 2**63
+    last = busy.inverse(np.array([operational - 1, operational]))
+    assert last[0] < longest <= last[1]
+    with pytest.raises(ValueError, match="can be counted"):
+        shape.with_bursts([Burst(60 * SECOND, 60 * SECOND + most // 300_000, 1e6)])

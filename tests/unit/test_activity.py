@@ -19,7 +19,8 @@ SECOND = 1_000_000_000
 
 def test_a_market_without_shape_or_bursts_is_even(make_plan: MakePlan) -> None:
     for overrides in ((), ("session=equity_day", "session.u_shape=0"), ("shocks=[{at:3,move:0.1}]",)):
-        assert market_intensity(make_plan(*overrides).market, int) is None
+        market = make_plan(*overrides).market
+        assert market_intensity(market.shocks, market.session) is None
 
 
 def test_a_day_has_the_same_trades_whatever_its_shape(make_plan: MakePlan) -> None:
@@ -69,8 +70,9 @@ def test_ten_years_of_sessions_cost_no_more_than_their_kinds(make_plan: MakePlan
 
 
 def test_bursts_begin_in_trading_time(make_plan: MakePlan) -> None:
-    plan = make_plan("shocks=[{at:3,rate:4,rate_over:2},{at:4,rate:0.5,rate_over:2}]")
-    intensity = market_intensity(plan.market, lambda time: time - SECOND)
+    shocks = "shocks=[{at:3,rate:4,rate_over:2},{at:4,rate:0.5,rate_over:2}]"
+    market = make_plan(shocks, "session=equity_day", "session.pre_open=1", "session.u_shape=0").market
+    intensity = market_intensity(market.shocks, market.session)
     assert intensity is not None
     assert [intensity.cumulative(second * SECOND) / SECOND for second in range(7)] == [0, 1, 2, 6, 8, 8.5, 9.5]
 

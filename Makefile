@@ -15,7 +15,7 @@ run: $(VENV)/run.stamp  ## set up, then the first run: a volatile market at 500 
 	$(BIN)/python -m simulator +scenario=volatile rate=500 duration=30 $(ARGS)
 
 test: $(VENV)/test.stamp  ## the whole test suite, on a real Kafka and a real Spark
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/test.stamp  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check $(SOURCES)
@@ -53,4 +53,5 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m simulator.archives || echo "the tests take longer without them"
 	touch $@

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, final
 
 from simulator.child import start_child
+from simulator.class_data import spark_environment
 from simulator.errors import EXIT_BAD_CONFIG, EXIT_UNREACHABLE, BadConfigError, UnreachableError
 from simulator.java import find_java_home
 
@@ -46,12 +47,13 @@ class SparkChild:
         self._log = log.open("ab")  # after what a child before this one has said
         self._timeout = timeout
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        own = {"JAVA_HOME": str(find_java_home()), "PYTHONUNBUFFERED": "1"}
         self._child = start_child(
             [sys.executable, "-m", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, "JAVA_HOME": str(find_java_home()), "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, **spark_environment(), **own, **(environment or {})},
         )
         threading.Thread(target=self._read, args=(self._child.stdout,), daemon=True).start()
 

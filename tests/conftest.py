@@ -21,7 +21,8 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 # Runs of seconds never earn back what the optimising compiler and the parallel collector take: a third of all time on two cores.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+for variable in ("SPARK_SUBMIT_OPTS", "KAFKA_OPTS"):
+    os.environ.setdefault(variable, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 

@@ -6,6 +6,7 @@ import base64
 import errno
 import os
 import re
+import shlex
 import shutil
 import socket
 import struct
@@ -20,6 +21,7 @@ from simulator.broker.cluster import Cluster
 from simulator.broker.jars import kafka_classpath, to_stderr
 from simulator.cache import file_lock
 from simulator.child import Child, start_child
+from simulator.class_data import kafka_options
 from simulator.errors import BadConfigError, UnreachableError
 from simulator.java import find_java_home
 
@@ -100,6 +102,7 @@ class EmbeddedBroker:
         heap_megabytes: The JVM's largest heap, in MiB.
         properties: Further properties of the broker; they override those that it is given here. But `listeners` come beside
             its own, on the same address.
+        java_options: More for the broker's JVM; None: its archive of class data, and the environment variable `KAFKA_OPTS`.
         timeout_seconds: How long the start may take, not counting the fetching of jars.
         on_progress: Receives one-line messages while Kafka's jars are being fetched.
 
@@ -120,6 +123,7 @@ class EmbeddedBroker:
         keep: bool = False,
         heap_megabytes: int = 512,
         properties: Mapping[str, str] | None = None,
+        java_options: Sequence[str] | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         on_progress: Callable[[str], None] = to_stderr,
     ) -> None:
@@ -131,6 +135,7 @@ class EmbeddedBroker:
         self._keep = keep
         self._heap_megabytes = heap_megabytes
         self._properties = dict(properties or {})
+        self._given_java_options = java_options
         self._timeout_seconds = timeout_seconds
         self._on_progress = on_progress
         self._port = 0
@@ -245,6 +250,12 @@ class EmbeddedBroker:
             "-XX:-UsePerfData",
         )
 
+    def _server_options(self) -> Sequence[str]:
+        if self._given_java_options is not None:
+            return self._given_java_options
+        # Kafka's own scripts read this variable too.
+        return (*kafka_options(self._version), *shlex.split(os.environ.get("KAFKA_OPTS", "")))
+
     def _launch(self, java: Sequence[str]) -> Child:
         """Start Kafka; on other ports if those found free were taken by the time that it listened."""
         for _ in range(_ATTEMPTS):
@@ -253,7 +264,7 @@ class EmbeddedBroker:
             with self.log_path.open("wb") as log:
                 self._format_storage(java, log)
                 child = start_child(
-                    [*java, f"-Xmx{self._heap_megabytes}m", "kafka.Kafka", "server.properties"],
+                    [*java, f"-Xmx{self._heap_megabytes}m", *self._server_options(), "kafka.Kafka", "server.properties"],
                     stdout=log,
                     cwd=self._directory,
                 )
@@ -284,7 +295,7 @@ class EmbeddedBroker:
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # For half a second of work the optimising compiler and the parallel collector only cost time.
-        quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+        quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *kafka_options(self._version))
         # Joined by "=": one id in 64 begins with a hyphen and would be taken for an option.
         tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config=server.properties")
         with start_child([*java, *quick, *tool], stdout=log, cwd=self._directory) as child:

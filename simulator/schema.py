@@ -26,7 +26,7 @@ from simulator.market.session import Session, SessionPlan, plan_hours
 from simulator.market.shocks import Shock
 from simulator.market.volumes import Volumes
 from simulator.metrics import METRICS
-from simulator.parameters import FilePath, Name, Parameters, Positive, RunFolder, Text
+from simulator.parameters import FilePath, Name, Parameters, RunFolder, Text
 from simulator.security import Security
 from simulator.symbols import Symbols
 
@@ -38,6 +38,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 # Longer spans would leave int64 nanoseconds: 100 years of 365.25 days.
 Seconds = Annotated[float, Field(gt=0, le=3_155_760_000)]
+# Beyond it nothing is paced: a century in three seconds.
+Speed = Annotated[float, Field(ge=1e-6, le=1_000_000_000)]
 _MICROSECOND = 1e-6
 _MOST_WINDOWS = 10_000
 """That an event may fall in: Spark makes a row of each."""
@@ -56,7 +58,7 @@ class Clock(Parameters):
     """`conf/clock`: how simulated time maps to the wall clock."""
 
     kind: Literal["realtime", "accelerated", "unpaced"]
-    speed: Positive | None
+    speed: Speed | None
     start: Text | None
     catch_up: bool
 

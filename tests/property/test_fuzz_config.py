@@ -298,6 +298,8 @@ def test_any_configuration_is_refused_in_lines_or_runs(bases: list[dict[str, Any
             ["window.size=1000", "window.slide=0.001"],
             "window.slide=0.001: puts an event in more than 10000 windows of window.size=1000",
         ),
+        (["clock.speed=1e300"], "clock.speed=1e+300: must be 1e+09 or less"),
+        (["clock.speed=1e-300"], "clock.speed=1e-300: must be 1e-06 or more"),
         (["+x=1"], "x=1: no such key; allowed: mode, seed, "),
         (["event.names.price='" + "x" * 10_000 + "'"], f"event.names.price={'x' * 77}...: must be 256 characters long at most"),
     ],

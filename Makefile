@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 SOURCES := simulator pipelines conf tests benchmarks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format golden bench chaos audit clean
+.PHONY: help run test fuzz lint format golden bench chaos audit clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,9 @@ run: $(VENV)/run.stamp  ## set up, then the first run: a volatile market at 500 
 
 test: $(VENV)/test.stamp  ## the whole test suite, on a real Kafka and a real Spark
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+fuzz: $(VENV)/test.stamp  ## look for cases that break a law or a reader, other ones each time; what it finds becomes an example in its test
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n 2 tests/property $(ARGS)
 
 lint: $(VENV)/test.stamp  ## ruff and mypy, as CI runs them
 	$(BIN)/ruff check $(SOURCES)

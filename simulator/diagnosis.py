@@ -16,10 +16,10 @@ from simulator.secrecy import HIDDEN, SECTION, hidden, is_secret
 
 # Wording of pydantic's own error types; `{name}` is filled from the error's context.
 _MESSAGES = {
-    "greater_than": "must be more than {gt:g}",
-    "greater_than_equal": "must be {ge:g} or more",
-    "less_than": "must be less than {lt:g}",
-    "less_than_equal": "must be {le:g} or less",
+    "greater_than": "must be more than {gt:.10g}",
+    "greater_than_equal": "must be {ge:.10g} or more",
+    "less_than": "must be less than {lt:.10g}",
+    "less_than_equal": "must be {le:.10g} or less",
     "literal_error": "must be {expected}",
     "int_type": "must be an integer",
     "int_from_float": "must be an integer",

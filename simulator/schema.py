@@ -38,6 +38,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 # Longer spans would leave int64 nanoseconds: 100 years of 365.25 days.
 Seconds = Annotated[float, Field(gt=0, le=3_155_760_000)]
+JavaInteger = Annotated[int, Field(ge=1, le=2**31 - 1)]
+JavaLong = Annotated[int, Field(ge=1, le=2**63 - 1)]
 # Beyond it nothing is paced: a century in three seconds.
 Speed = Annotated[float, Field(ge=1e-6, le=1_000_000_000)]
 _MICROSECOND = 1e-6
@@ -148,7 +150,7 @@ class EmbeddedBroker(Parameters):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     port: Port | None
     keep: bool
-    heap: Annotated[int, Field(ge=128)]
+    heap: Annotated[int, Field(ge=128, le=1_048_576)]
     timeout: Seconds
     conf: Properties
 
@@ -319,7 +321,7 @@ class ConsoleOutput(Parameters):
 
     kind: Literal["console"]
     mode: Literal["update", "append"]
-    rows: Annotated[int, Field(ge=1)]
+    rows: JavaInteger
 
 
 class ParquetOutput(Parameters):
@@ -358,9 +360,9 @@ class Spark(Parameters):
     master: Annotated[str, Field(pattern=r"^(local(\[(\d+|\*)(, *\d+)?\])?|spark://.+|k8s://.+|yarn)$")]
     connector: Annotated[str, Field(pattern=r"^[^:\s,]+:[^:\s,]+:[^:\s,]+$")]
     starting_offsets: Literal["earliest", "latest"]
-    trigger: Annotated[float, Field(ge=0)] | None
-    shuffle_partitions: Annotated[int, Field(ge=1)] | None
-    max_offsets_per_trigger: Annotated[int, Field(ge=1)] | None
+    trigger: Annotated[float, Field(ge=0, le=3_155_760_000)] | None
+    shuffle_partitions: JavaInteger | None
+    max_offsets_per_trigger: JavaLong | None
     ui: bool
     timeout: Seconds
     restarts: Annotated[int, Field(ge=0, le=1000)]
@@ -423,7 +425,7 @@ class Specification(Parameters):
     rate: Annotated[float, Field(gt=0, le=100_000_000)] | None
     duration: Seconds | None
     topic: TopicName
-    events: Annotated[int, Field(ge=1)]
+    events: JavaLong
     run: FilePath | None
     results: FilePath | None
     resume: FilePath | None

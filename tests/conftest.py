@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Of tables as small as the tests' two threads only wait for each other. It counts when polars is imported.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
@@ -16,9 +19,10 @@ from simulator.compiler import compile_plan
 from simulator.plan import Plan
 from simulator.schema import Specification, read_specification
 
-# How long a case takes is the machine's business.
-settings.register_profile("suite", deadline=None)
-settings.load_profile("suite")
+# How long a case takes is the machine's business. The suite's cases are the same in every run; `make fuzz` looks for new ones.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # Runs of seconds never earn back what the optimising compiler and the parallel collector take: a third of all time on two cores.
 for variable in ("SPARK_SUBMIT_OPTS", "KAFKA_OPTS"):

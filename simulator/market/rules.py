@@ -20,7 +20,8 @@ INDEX_BITS = 20
 """The market's level is an integer multiple of 2**-20."""
 MILLION = 1_000_000
 
-Span = Annotated[float, Field(ge=0.001, le=31_557_600)]
+_LEAST, _LONGEST = 0.001, 31_557_600
+Span = Annotated[float, Field(ge=_LEAST, le=_LONGEST)]
 _PAIR = 2
 
 
@@ -54,8 +55,8 @@ class LimitUpLimitDown(Parameters):
     def _are_levels(cls, levels: list[list[float | None]]) -> list[list[float | None]]:
         if any(len(level) != _PAIR or level[0] is None or not 0 < level[0] < 1 for level in levels):
             raise ValueError("must hold pairs of a fall between 0 and 1, and seconds or null")
-        if any(pause is not None and pause <= 0 for _, pause in levels):
-            raise ValueError("must hold pauses of more than 0 seconds, or null for the rest of the session")
+        if any(pause is not None and not _LEAST <= pause <= _LONGEST for _, pause in levels):
+            raise ValueError(f"must hold pauses of {_LEAST} to {_LONGEST} seconds, or null for the rest of the session")
         falls = [fall for fall, _ in levels if fall is not None]
         if sorted(set(falls)) != falls:
             raise ValueError("must hold falls in increasing order")

@@ -298,8 +298,14 @@ def test_any_configuration_is_refused_in_lines_or_runs(bases: list[dict[str, Any
             ["window.size=1000", "window.slide=0.001"],
             "window.slide=0.001: puts an event in more than 10000 windows of window.size=1000",
         ),
-        (["clock.speed=1e300"], "clock.speed=1e+300: must be 1e+09 or less"),
+        (["clock.speed=1e300"], "clock.speed=1e+300: must be 1000000000 or less"),
         (["clock.speed=1e-300"], "clock.speed=1e-300: must be 1e-06 or more"),
+        (["dynamics=heston", "dynamics.reversion=5e-324"], "dynamics.reversion=5e-324: must be 1e-09 or more"),
+        (
+            ["halts=luld", "halts.market_wide=[[0.07,1e308]]"],
+            "halts.market_wide=[[0.07, 1e+308]]: must hold pauses of 0.001 to 31557600 seconds, or null for",
+        ),
+        (["spark.shuffle_partitions=1000000000000"], "spark.shuffle_partitions=1000000000000: must be 2147483647 or less"),
         (["+x=1"], "x=1: no such key; allowed: mode, seed, "),
         (["event.names.price='" + "x" * 10_000 + "'"], f"event.names.price={'x' * 77}...: must be 256 characters long at most"),
     ],
@@ -327,7 +333,7 @@ def test_what_would_move_the_cursor_is_escaped(text: str) -> None:
 def test_an_integer_that_python_will_not_print_is_refused(bases: list[dict[str, Any]]) -> None:
     with pytest.raises(BadConfigError) as caught:
         read_specification({**bases[0], "seed": 10**5000}, CHECKS)
-    assert caught.value.faults == ("seed=int ...: must be less than 3.40282e+38",)
+    assert caught.value.faults == ("seed=int ...: must be less than 3.402823669e+38",)
 
 
 def test_letters_of_all_scripts_are_left_as_they_are() -> None:

@@ -23,7 +23,8 @@ from simulator.market.quadratic_exponential import LONGEST_REACH, Shocks, log_mo
 from simulator.parameters import PerSymbol
 from simulator.seeding import Draws
 
-Reversion = Annotated[float, Field(gt=0, le=1e9)]
+# Below it a step's part of it vanishes in floating point.
+Reversion = Annotated[float, Field(ge=1e-9, le=1e9)]
 Variance = Annotated[float, Field(ge=1e-8, le=1e4)]
 VolatilityOfVariance = Annotated[float, Field(ge=1e-4, le=1e5)]
 Correlation = Annotated[float, Field(ge=-1, le=1)]

@@ -13,7 +13,7 @@ from simulator.errors import BadConfigError
 from simulator.market.activity import market_intensity
 from simulator.market.arrivals.trace import TraceArrivals
 from simulator.market.dynamics import Dynamics, faults_of, latent_path
-from simulator.market.exact import zipf_shares
+from simulator.market.exact import decimal_places, zipf_shares
 from simulator.market.shocks import MARKET
 from simulator.rundir import RUN_NAMES
 from simulator.schema import Specification, session_hours
@@ -23,6 +23,10 @@ from simulator.symbols import Symbols, symbol_names
 
 # Below it a symbol's gaps could leave int64 nanoseconds.
 SMALLEST_RATE = 1e-6
+# A power of ten with more is no double.
+MOST_DECIMAL_PLACES = 22
+# In the smallest unit of price. From 2^53 on not every whole number is a double; this leaves room for a price to grow.
+HIGHEST_PRICE = 1e15
 # Half of it is the longest micro-batch of the Spark engine, in seconds: shorter ones would be all overhead.
 LEAST_WATERMARK = 0.2
 
@@ -78,7 +82,20 @@ def check_prices(specification: Specification) -> list[str]:
             faults.append(f"{key}.price={price:g}: must be at least one tick, tick_size={tick:g}")
         elif price / tick > 1e9:  # noqa: PLR2004  # 2^53 leaves room for a price that grows a million times
             faults.append(f"{key}.tick_size={tick:g}: must be at least 1e-9 of the price, {price:g}")
-    return faults
+    return faults or _finest_tick_faults(cases, [price for band in symbols.tick_bands for price in (band.price, band.tick_size)])
+
+
+def _finest_tick_faults(cases: dict[str, tuple[float, float]], others: list[float]) -> list[str]:
+    """All prices of a market are whole numbers of the last decimal place of its finest tick, and exact as doubles."""
+    key, (_, finest) = max(cases.items(), key=lambda case: decimal_places(case[1][1]))
+    highest, places = max([price for price, _ in cases.values()] + others), decimal_places(finest)
+    if places > MOST_DECIMAL_PLACES:
+        return [f"{key}.tick_size={finest:g}: must not have more than {MOST_DECIMAL_PLACES} decimal places"]
+    if highest > (most := HIGHEST_PRICE / 10.0**places):
+        return [
+            f"{key}.tick_size={finest:g}: must have fewer decimal places beside a price of {highest:g}; at most {most:g} is exact"
+        ]
+    return []
 
 
 def check_tick_bands(specification: Specification) -> list[str]:

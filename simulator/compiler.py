@@ -14,7 +14,7 @@ from typing import Any
 
 from simulator import sql
 from simulator.market.conditions import LABELS, has_conditions
-from simulator.market.exact import zipf_shares
+from simulator.market.exact import decimal_places, zipf_shares
 from simulator.plan import PLAN_VERSION, Plan, seal
 from simulator.schema import ExternalBroker, KafkaSink, Specification, instant, microseconds, session_hours
 from simulator.symbols import symbol_names
@@ -51,7 +51,7 @@ def list_symbols(specification: Specification, _: Sections) -> Sections:
     names = symbol_names(symbols)
     tickers = [symbols.tickers.get(name) for name in names]
     ticks = [(ticker and ticker.tick_size) or symbols.tick_size for ticker in tickers]
-    decimals = max(_decimals(tick) for tick in ticks)
+    decimals = max(map(decimal_places, ticks))
     rates = _rates(specification)
     rows = [
         {
@@ -98,11 +98,6 @@ def _rates(specification: Specification) -> list[float]:
 def _units(value: float, decimals: int) -> int:
     """A number of currency units as a whole number of 10^-decimals, rounded up."""
     return int(Decimal(repr(value)).scaleb(decimals).to_integral_value(rounding=ROUND_CEILING))
-
-
-def _decimals(tick: float) -> int:
-    exponent = Decimal(repr(tick)).normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def declare_faults(specification: Specification, _: Sections) -> Sections:

@@ -57,6 +57,12 @@ def zipf_shares(count: int, exponent: float) -> list[float]:
     return [weight / total for weight in weights]
 
 
+def decimal_places(value: float) -> int:
+    """How many digits behind the point the shortest decimal number has that is this double."""
+    exponent = Decimal(repr(value)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
 def fixed_point(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Values as int64 multiples of 2**-40, rounded half to even; |value| < 2**22."""
     return np.rint(values * float(1 << FRACTION_BITS)).astype(np.int64)

@@ -157,6 +157,19 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
         (["metrics.names=[volume,volume]"], "metrics.names=['volume', 'volume']: must not name a metric twice"),
         (["metrics.names=[]"], "metrics.names=[]: must not be empty"),
         (["event.names.seq=SYMBOL"], ": must be distinct, also without regard to case"),
+        # All prices are whole numbers of the finest tick's last place
+        (
+            ["+symbols.tickers.SHIB={price:1e-6,tick_size:1e-14}"],
+            "symbols.tickers.SHIB.tick_size=1e-14: must have fewer places beside a price of 100; up to 10 is exact",
+        ),
+        (
+            ["symbols.tick_size=1e-8", "symbols.price=1", "symbols.tick_bands=[{price:1e8,tick_size:1}]"],
+            "symbols.tick_size=1e-08: must have fewer places beside a price of 1e+08; up to 1e+07 is exact",
+        ),
+        (
+            ["symbols.price=1e-20", "symbols.tick_size=1e-23"],
+            "symbols.tick_size=1e-23: must not have more than 22 decimal places",
+        ),
         # Bursts, the rates of which multiply where they overlap
         (
             ["shocks=[{at:6,rate:3,rate_over:3155760000.0}]"],

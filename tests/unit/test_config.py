@@ -160,11 +160,11 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
         # All prices are whole numbers of the finest tick's last place
         (
             ["+symbols.tickers.SHIB={price:1e-6,tick_size:1e-14}"],
-            "symbols.tickers.SHIB.tick_size=1e-14: must have fewer places beside a price of 100; up to 10 is exact",
+            "symbols.tickers.SHIB.tick_size=1e-14: must have fewer decimal places beside a price of 100; at most 10 is exact",
         ),
         (
             ["symbols.tick_size=1e-8", "symbols.price=1", "symbols.tick_bands=[{price:1e8,tick_size:1}]"],
-            "symbols.tick_size=1e-08: must have fewer places beside a price of 1e+08; up to 1e+07 is exact",
+            "symbols.tick_size=1e-08: must have fewer decimal places beside a price of 1e+08; at most 1e+07 is exact",
         ),
         (
             ["symbols.price=1e-20", "symbols.tick_size=1e-23"],

@@ -78,13 +78,14 @@ PerSymbol = Annotated[
 NANOSECONDS = 1_000_000_000
 """In a second."""
 _LATEST = 3_155_760_000  # as long as a run can be
-_CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
+_CLOCK = re.compile(r"(\d{1,9}):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 
 
 def _is_a_time(moment: float | str) -> float | str:
     if isinstance(moment, str) and not _CLOCK.fullmatch(moment):
         raise ValueError('must be seconds from the start, or "HH:MM:SS"')
-    if isinstance(moment, (int, float)) and not 0 <= moment <= _LATEST:
+    seconds = nanoseconds(moment) / NANOSECONDS if isinstance(moment, str) else moment
+    if not 0 <= seconds <= _LATEST:
         raise ValueError(f"must be 0 to {_LATEST:g} seconds from the start")
     return moment
 

@@ -12,7 +12,7 @@ from simulator.market.exact import each, exponential, exponential_less_one, fixe
 from simulator.parameters import PerSymbol
 from simulator.seeding import Draws
 
-Reversion = Annotated[float, Field(ge=1e-9, le=1e9)]
+Reversion = Annotated[float, Field(ge=1e-9)]
 Level = Annotated[float, Field(ge=-20, le=20)]
 
 

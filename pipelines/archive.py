@@ -1,4 +1,4 @@
-"""`python -m pipelines.archive plan.json FILE` runs a plan over what is there, and has Java archive the classes that it took.
+"""`python -m pipelines.archive plan.json FILE SERVERS` runs a plan over what is there, and has Java archive the classes it took.
 
 `-XX:SharedArchiveFile=FILE` in `SPARK_SUBMIT_OPTS` then makes later starts a good deal quicker.
 """
@@ -24,14 +24,14 @@ from pipelines.session import Sessions
 if TYPE_CHECKING:
     from pipelines.plan import Plan
 
-SUBMIT_OPTIONS = "SPARK_SUBMIT_OPTS"
+_SUBMIT_OPTIONS = "SPARK_SUBMIT_OPTS"
 _POLL_SECONDS = 0.1
 
 
 def main(plan: str, archive: str, servers: str) -> int:
     """Run the plan, with its source at some brokers, in a JVM that archives its classes when it ends; return the exit code."""
     logging.basicConfig()
-    os.environ[SUBMIT_OPTIONS] = f'{os.environ.get(SUBMIT_OPTIONS, "")} "-XX:ArchiveClassesAtExit={archive}"'
+    os.environ[_SUBMIT_OPTIONS] = f'{os.environ.get(_SUBMIT_OPTIONS, "")} "-XX:ArchiveClassesAtExit={archive}"'
     try:
         _run(read_plan(Path(plan)).with_options(Options(source={"kafka.bootstrap.servers": servers})), Path(plan).parent)
     except PipelineError as error:

@@ -14,6 +14,8 @@ from simulator.market.activity import market_intensity
 from simulator.market.arrivals.trace import TraceArrivals
 from simulator.market.dynamics import Dynamics, faults_of, latent_path
 from simulator.market.exact import decimal_places, zipf_shares
+from simulator.market.hours import TradingHours
+from simulator.market.intensity import MOST_OPERATIONAL
 from simulator.market.shocks import MARKET
 from simulator.rundir import RUN_NAMES
 from simulator.schema import Specification, session_hours
@@ -82,7 +84,8 @@ def check_prices(specification: Specification) -> list[str]:
             faults.append(f"{key}.price={price:g}: must be at least one tick, tick_size={tick:g}")
         elif price / tick > 1e9:  # noqa: PLR2004  # 2^53 leaves room for a price that grows a million times
             faults.append(f"{key}.tick_size={tick:g}: must be at least 1e-9 of the price, {price:g}")
-    return faults or _finest_tick_faults(cases, [price for band in symbols.tick_bands for price in (band.price, band.tick_size)])
+    traded = {key: case for key, case in cases.items() if symbols.count or key != "symbols"}
+    return faults or _finest_tick_faults(traded, [price for band in symbols.tick_bands for price in (band.price, band.tick_size)])
 
 
 def _finest_tick_faults(cases: dict[str, tuple[float, float]], others: list[float]) -> list[str]:
@@ -157,23 +160,25 @@ def check_session(specification: Specification) -> list[str]:
 
 
 def check_activity(specification: Specification) -> list[str]:
-    """The rates of shocks stay in the range of time, and the arrival process's own shape goes with the market's."""
+    """The arrival process's own shape goes with the market's, and all the activity of the run can be counted."""
     arrivals, session, duration = specification.arrivals, specification.session, specification.duration
     if check_session(specification):
         return []
+    hours, end = session_hours(specification), None if duration is None else round(duration * 1e9)
+    market = market_intensity(specification.shocks, hours)
     try:
-        market = market_intensity(specification.shocks, session_hours(specification))
-    except ValueError as error:
-        return [f"shocks: {error}"]
-    try:
-        shape = arrivals.intensity(None if duration is None else round(duration * 1e9))
-        if shape is not None and market is not None:
-            shape * market
+        shape = arrivals.intensity(end)
+        whole = shape * market if shape is not None and market is not None else shape or market
     except BadConfigError as error:
         return list(error.faults)
     except ValueError as error:
         return [f"arrivals.kind={arrivals.kind}: does not go with session.kind={session.kind}: {error}"]
-    return []
+    if whole is None or end is None:
+        return []
+    if whole.cumulative(end if hours is None else TradingHours(hours).trading_time_before(end)) <= MOST_OPERATIONAL:
+        return []
+    key = "shocks" if whole.bursts else f"arrivals.kind={arrivals.kind}"
+    return [f"{key}: the run comes to more than {MOST_OPERATIONAL / 1e9:.3g} s worth of usual activity, which cannot be counted"]
 
 
 def check_trace(specification: Specification) -> list[str]:

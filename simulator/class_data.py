@@ -22,7 +22,7 @@ def kafka_archive(version: str) -> Path:
     Raises:
         UnreachableError: There is no Java, or no cache folder.
     """
-    return _file("kafka", version)
+    return _file("kafka", cache_directory() / f"kafka-{version}" / "classpath.json")
 
 
 def spark_archive() -> Path:
@@ -32,7 +32,8 @@ def spark_archive() -> Path:
         UnreachableError: There is no Java, or no cache folder.
     """
     package = find_spec("pyspark")
-    return _file("spark", "" if package is None else str(package.origin))
+    origin = package.origin if package is not None else None
+    return _file("spark", Path(origin or "").parent / "jars")
 
 
 def kafka_options(version: str) -> tuple[str, ...]:
@@ -57,10 +58,20 @@ def _options(archive: Path) -> tuple[str, ...]:
     return (f"-XX:SharedArchiveFile={archive}", _SILENT) if archive.is_file() else ()
 
 
-def _file(name: str, software: str) -> Path:
-    # The JVM itself checks that it and the jars are those that the archive was made with; this keeps environments apart.
-    digest = hashlib.blake2b(os.fsencode(f"{find_java_home()}\n{software}"), digest_size=6).hexdigest()
-    return cache_directory() / _FOLDER / f"{name}-{digest}.jsa"
+def _file(name: str, jars: Path) -> Path:
+    # A JVM that is given an archive of another one, or of other jars, does without any, its own included: so it is not told then.
+    java = (find_java_home() / "bin" / "java").resolve()
+    place = hashlib.blake2b(os.fsencode(f"{java}\n{jars}"), digest_size=6).hexdigest()
+    times = hashlib.blake2b(f"{_changed(java)} {_changed(jars)}".encode(), digest_size=4).hexdigest()
+    return cache_directory() / _FOLDER / f"{name}-{place}-{times}.jsa"
+
+
+def _changed(path: Path) -> int:
+    """When a file or folder was changed, 0 where it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _quoted(option: str) -> str:

@@ -16,10 +16,10 @@ from simulator.secrecy import HIDDEN, SECTION, hidden, is_secret
 
 # Wording of pydantic's own error types; `{name}` is filled from the error's context.
 _MESSAGES = {
-    "greater_than": "must be more than {gt:.10g}",
-    "greater_than_equal": "must be {ge:.10g} or more",
-    "less_than": "must be less than {lt:.10g}",
-    "less_than_equal": "must be {le:.10g} or less",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
     "literal_error": "must be {expected}",
     "int_type": "must be an integer",
     "int_from_float": "must be an integer",
@@ -113,7 +113,7 @@ def _is_missing_key_of_fault(item: Any) -> bool:  # noqa: ANN401  # pydantic's E
 
 def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
     key = ".".join(path) or "config"  # a key that no text can hold has no path
-    kind, context = item["type"], item.get("ctx", {})
+    kind, context = item["type"], {name: _in_full(value) for name, value in item.get("ctx", {}).items()}
     if kind == "extra_forbidden":
         siblings = list(dict.fromkeys(key for owner in owners for key in owner.model_fields))
         allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
@@ -124,6 +124,11 @@ def _line(path: list[str], item: Any, owners: list[type[BaseModel]]) -> str:  # 
         return f"{key}.kind={show(context.get('tag'))}: {_MESSAGES[kind].format(**context)}"
     message = str(context["error"]) if kind == "value_error" else _MESSAGES.get(kind, item["msg"]).format(**context)
     return f"{key}={_shown(path, item['input'])}: {message}"
+
+
+def _in_full(value: object) -> object:
+    """A bound as one would write it: a whole number with all its digits."""
+    return f"{value:.10g}" if isinstance(value, float) else value
 
 
 def _shown(path: Sequence[str], value: object) -> str:

@@ -38,8 +38,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 # Longer spans would leave int64 nanoseconds: 100 years of 365.25 days.
 Seconds = Annotated[float, Field(gt=0, le=3_155_760_000)]
-JavaInteger = Annotated[int, Field(ge=1, le=2**31 - 1)]
-JavaLong = Annotated[int, Field(ge=1, le=2**63 - 1)]
+PositiveInt32 = Annotated[int, Field(ge=1, le=2**31 - 1)]
+PositiveInt64 = Annotated[int, Field(ge=1, le=2**63 - 1)]
 # Beyond it nothing is paced: a century in three seconds.
 Speed = Annotated[float, Field(ge=1e-6, le=1_000_000_000)]
 _MICROSECOND = 1e-6
@@ -321,7 +321,7 @@ class ConsoleOutput(Parameters):
 
     kind: Literal["console"]
     mode: Literal["update", "append"]
-    rows: JavaInteger
+    rows: PositiveInt32
 
 
 class ParquetOutput(Parameters):
@@ -361,8 +361,8 @@ class Spark(Parameters):
     connector: Annotated[str, Field(pattern=r"^[^:\s,]+:[^:\s,]+:[^:\s,]+$")]
     starting_offsets: Literal["earliest", "latest"]
     trigger: Annotated[float, Field(ge=0, le=3_155_760_000)] | None
-    shuffle_partitions: JavaInteger | None
-    max_offsets_per_trigger: JavaLong | None
+    shuffle_partitions: PositiveInt32 | None
+    max_offsets_per_trigger: PositiveInt64 | None
     ui: bool
     timeout: Seconds
     restarts: Annotated[int, Field(ge=0, le=1000)]
@@ -425,7 +425,7 @@ class Specification(Parameters):
     rate: Annotated[float, Field(gt=0, le=100_000_000)] | None
     duration: Seconds | None
     topic: TopicName
-    events: JavaLong
+    events: PositiveInt64
     run: FilePath | None
     results: FilePath | None
     resume: FilePath | None

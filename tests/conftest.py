@@ -25,7 +25,7 @@ settings.register_profile("fuzz", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # Runs of seconds never earn back what the optimising compiler and the parallel collector take: a third of all time on two cores.
-for variable in ("SPARK_SUBMIT_OPTS", "KAFKA_OPTS"):
+for variable in ("SPARK_SUBMIT_OPTS", "MARKET_SIMULATOR_KAFKA_OPTS"):
     os.environ.setdefault(variable, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 CONF = Path(__file__).resolve().parent.parent / "conf"

@@ -6,7 +6,6 @@ import base64
 import errno
 import os
 import re
-import shlex
 import shutil
 import socket
 import struct
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 DEFAULT_VERSION = "4.3.1"
+OPTIONS_VARIABLE = "MARKET_SIMULATOR_KAFKA_OPTS"
+"""Environment variable: more options of the broker's JVM. Not `KAFKA_OPTS`, which may be meant for another Kafka."""
 _HOST = "127.0.0.1"
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _PRODUCER_IDS_TIMEOUT_SECONDS = 5.0
@@ -102,7 +103,7 @@ class EmbeddedBroker:
         heap_megabytes: The JVM's largest heap, in MiB.
         properties: Further properties of the broker; they override those that it is given here. But `listeners` come beside
             its own, on the same address.
-        java_options: More for the broker's JVM; None: its archive of class data, and the environment variable `KAFKA_OPTS`.
+        java_options: More for the broker's JVM; None: its archive of class data, and `MARKET_SIMULATOR_KAFKA_OPTS`.
         timeout_seconds: How long the start may take, not counting the fetching of jars.
         on_progress: Receives one-line messages while Kafka's jars are being fetched.
 
@@ -253,8 +254,7 @@ class EmbeddedBroker:
     def _server_options(self) -> Sequence[str]:
         if self._given_java_options is not None:
             return self._given_java_options
-        # Kafka's own scripts read this variable too.
-        return (*kafka_options(self._version), *shlex.split(os.environ.get("KAFKA_OPTS", "")))
+        return (*kafka_options(self._version), *os.environ.get(OPTIONS_VARIABLE, "").split())
 
     def _launch(self, java: Sequence[str]) -> Child:
         """Start Kafka; on other ports if those found free were taken by the time that it listened."""

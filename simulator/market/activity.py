@@ -28,9 +28,6 @@ def market_intensity(shocks: Sequence[Shock], session: SessionPlan | None) -> In
     Args:
         shocks: of the market; those with a rate are its bursts.
         session: its opening hours; None: it never closes.
-
-    Raises:
-        ValueError: if the bursts come to more than time can count.
     """
     trading_time = int if session is None else TradingHours(session).trading_time_before
     found = (burst(shock, trading_time(shock.begin)) for shock in shocks)

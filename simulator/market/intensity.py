@@ -20,8 +20,9 @@ from simulator.market.shapes import FOR_EVER, Periodic, Shape
 _MOST_SEGMENTS = 200_000
 # Half the width of the first search; sums of rounded masses are not further off in most cases.
 _GUESS = 32
-# 73 years. With a hundred more, the longest run, at twice the rate, the steepest end of a ramp, it stays in int64 nanoseconds.
-_MOST_OPERATIONAL = 2**61
+MOST_OPERATIONAL = 2**62
+"""Operational nanoseconds, 146 years, that a run may come to: with room to search in, it stays in int64."""
+_END = 2**63 - 1
 _U_KNOTS = 390  # the minutes of a day at the stock exchange
 
 
@@ -40,9 +41,6 @@ class Intensity:
     Args:
         shape: over time.
         bursts: factors on stretches of time.
-
-    Raises:
-        ValueError: if the bursts, with the time before them, come to more operational time than int64 can count.
     """
 
     def __init__(self, shape: Shape, bursts: Sequence[Burst] = ()) -> None:
@@ -53,29 +51,26 @@ class Intensity:
     def _cut_by_bursts(self) -> None:
         """Stretches of one factor each: where they begin, in time, in the shape's mass and in operational time."""
         begins = sorted({0, *(edge for burst in self.bursts for edge in (burst.begin, burst.end))})
-        factors = [math.prod(burst.factor for burst in self.bursts if burst.begin <= begin < burst.end) for begin in begins]
+        factors = [_product([burst.factor for burst in self.bursts if burst.begin <= begin < burst.end]) for begin in begins]
         shape = [self.shape.cumulative(begin) for begin in begins]
         masses = [0]
         for factor, (before, after) in zip(factors, pairwise(shape), strict=False):
-            mass = masses[-1] + (after - before) * factor
-            if not mass <= _MOST_OPERATIONAL:  # the factors may multiply to infinity
-                most = _MOST_OPERATIONAL / 1e9
-                raise ValueError(f"rates bring {mass / 1e9:.3g} s worth of usual activity; at most {most:.3g} s can be counted")
-            masses.append(masses[-1] + round((after - before) * factor))
-        self._ends: NDArray[np.int64] = np.array([*begins[1:], 2**63 - 1], dtype=np.int64)
-        self._begins: NDArray[np.int64] = np.array(begins, dtype=np.int64)
+            masses.append(masses[-1] + _scaled(after - before, factor))
+        self._ends: NDArray[np.int64] = _in_int64([*begins[1:], _END])
+        self._begins: NDArray[np.int64] = _in_int64(begins)
         self._factors = np.array([factor or 1.0 for factor in factors])  # without mass: never looked up
         self._zero = [factor == 0.0 for factor in factors]
-        self._before: NDArray[np.int64] = np.array(shape, dtype=np.int64)
-        self._masses: NDArray[np.int64] = np.array(masses, dtype=np.int64)
+        self._before: NDArray[np.int64] = _in_int64(shape)
+        self._masses: NDArray[np.int64] = _in_int64(masses)
 
     def cumulative(self, time: int) -> int:
-        """L(time): operational nanoseconds before a time, to a nanosecond."""
+        """L(time): operational nanoseconds before a time, to a nanosecond; beyond `MOST_OPERATIONAL` only that it is more."""
         index = int(np.searchsorted(self._begins, time, side="right")) - 1
         if self._zero[index]:
             return int(self._masses[index])
-        part = (self.shape.cumulative(time) - int(self._before[index])) * float(self._factors[index])
-        return int(self._masses[index]) + round(part)
+        return int(self._masses[index]) + _scaled(
+            self.shape.cumulative(time) - int(self._before[index]), float(self._factors[index])
+        )
 
     def inverse(self, operational: NDArray[np.int64]) -> NDArray[np.int64]:
         """L^-1, rounded down to a nanosecond; never falls as its argument rises, and skips where the intensity is 0."""
@@ -117,7 +112,7 @@ class Intensity:
         Exact at the knots of both, linear between them. The period is the least that both fit in.
 
         Raises:
-            ValueError: if that period is too long to be tabulated, or the bursts come to too much of it.
+            ValueError: if that period is too long to be tabulated.
         """
         shapes = self.shape, other.shape
         start = max(shape.start for shape in shapes)
@@ -137,6 +132,20 @@ class Intensity:
             product.append(Segment(begin, stop, pair[0].at(begin) * pair[1].at(begin), pair[0].at(stop) * pair[1].at(stop)))
         parts = [piece for piece in product if piece.end <= start], [piece for piece in product if piece.begin >= start]
         return Intensity(Periodic(*parts), [*self.bursts, *other.bursts])
+
+
+def _product(factors: list[float]) -> float:
+    """Of factors that may multiply to infinity, but not where one is 0."""
+    return 0.0 if 0.0 in factors else math.prod(factors)
+
+
+def _scaled(mass: int, factor: float) -> int:
+    return round(min(mass * factor, float(_END)))
+
+
+def _in_int64(values: list[int]) -> NDArray[np.int64]:
+    """What lies beyond is never looked up."""
+    return np.array([min(value, _END) for value in values], dtype=np.int64)
 
 
 def ramp(growth: float, span: int) -> Intensity:

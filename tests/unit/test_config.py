@@ -172,23 +172,20 @@ def faults(make_specification: Make, *overrides: str) -> tuple[str, ...]:
         ),
         # Bursts, the rates of which multiply where they overlap
         (
-            ["shocks=[{at:6,rate:3,rate_over:3155760000.0}]"],
-            "shocks: rates bring 9.47e+09 s worth of usual activity; at most 2.31e+09 s can be counted",
+            ["duration=3155760000", "shocks=[{at:0,rate:3,rate_over:3155760000.0}]"],
+            "shocks: the run comes to more than 4.61e+09 s worth of usual activity, which cannot be counted",
         ),
         (
             ["shocks=[{at:0,rate:1e6,rate_over:9},{at:0,rate:1e6,rate_over:9}]"],
-            "shocks: rates bring 9e+12 s worth of usual activity; at most 2.31e+09 s can be counted",
+            "shocks: the run comes to more than 4.61e+09 s worth of usual activity, which cannot be counted",
         ),
         (
             [f"shocks=[{','.join(['{at:0,rate:1e6,rate_over:9}'] * 60)}]"],
-            "shocks: rates bring inf s worth of usual activity; at most 2.31e+09 s can be counted",
+            "shocks: the run comes to more than 4.61e+09 s worth of usual activity, which cannot be counted",
         ),
         (
-            ["arrivals=ramp", "arrivals.growth=1000", "shocks=[{at:60,rate:1,rate_over:2e9}]"],
-            (
-                "arrivals.kind=ramp: does not go with session.kind=24x7: "
-                "rates bring 4e+09 s worth of usual activity; at most 2.31e+09 s can be counted"
-            ),
+            ["arrivals=ramp", "arrivals.growth=1000", "arrivals.span=60", "duration=3155760000"],
+            "arrivals.kind=ramp: the run comes to more than 4.61e+09 s worth of usual activity, which cannot be counted",
         ),
         # Modes
         (["duration=null"], "duration=null: must be a number > 0 for mode=run; null is for mode=produce"),
@@ -228,6 +225,24 @@ def test_a_bad_input_gives_one_line(overrides: list[str], line: str, make_specif
 def test_a_key_that_hydra_refuses_is_told_its_neighbours(override: str, line: str) -> None:
     (fault,) = diagnose(["dynamics=regime", override], str(CONF), ValueError("refused"))
     assert fault.startswith(line)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["shocks=[{at:6,rate:3,rate_over:3155760000.0}]"],  # it ends long after the run
+        ["duration=3e9", "shocks=[{at:2.5e9,rate:2,rate_over:60},{at:3e9,rate:0.5,rate_over:60}]"],
+        [
+            "arrivals=ramp",
+            "arrivals.growth=1000",
+            "shocks=[{at:0,rate:0,rate_over:3155760000},{at:3155760000,rate:0,rate_over:9}]",
+        ],
+        [f"shocks=[{','.join(['{at:0,rate:1e6,rate_over:9}'] * 60)},{{at:0,rate:0,rate_over:9}}]"],
+        ["symbols.count=0", "+symbols.tickers.SHIB={price:1e-6,tick_size:1e-14}", "rate=1"],
+    ],
+)
+def test_what_can_be_counted_is_allowed(overrides: list[str], make_specification: Make) -> None:
+    make_specification(*overrides)
 
 
 def test_all_faults_are_told_at_once(make_specification: Make) -> None:

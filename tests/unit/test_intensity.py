@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simulator.market.intensity import Burst, Intensity, constant, levels, ramp, u_segments, u_shape
+from simulator.market.intensity import MOST_OPERATIONAL, Burst, Intensity, constant, levels, ramp, u_segments, u_shape
 from simulator.market.piecewise import Segment, Table
 from simulator.market.shapes import Periodic, Sequel
 
@@ -190,14 +190,15 @@ def test_a_segments_inverse_is_that_of_exact_arithmetic(first: float, last: floa
 
 
 @pytest.mark.parametrize("shape", [constant(), ramp(1000.0, 60 * SECOND), u_shape(1.0, DAY)], ids=["constant", "ramp", "u"])
-def test_the_longest_run_after_the_longest_bursts_stays_in_the_range_of_time(shape: Intensity) -> None:
-    longest = 3_155_760_000 * SECOND
-    most = 2**61 - 121 * SECOND  # the time before counts; the shapes are at most four times the mean
-    bursts = [Burst(60 * SECOND, 60 * SECOND + most // 4_000_000, 1e6)]
-    busy = shape.with_bursts(bursts)
-    operational = busy.operational_end(longest)
-    assert operational < 2**63
-    last = busy.inverse(np.array([operational - 1, operational]))
-    assert last[0] < longest <= last[1]
-    with pytest.raises(ValueError, match="can be counted"):
-        shape.with_bursts([Burst(60 * SECOND, 60 * SECOND + most // 300_000, 1e6)])
+def test_the_most_that_a_run_may_come_to_stays_in_the_range_of_time(shape: Intensity) -> None:
+    begin = 60 * SECOND
+    endless = shape.with_bursts(
+        [Burst(begin, 3_155_760_000 * SECOND, 1e6), Burst(2**62, 2**70, 1e300), Burst(2**62, 2**70, 1e300)]
+    )
+    near = int(np.searchsorted([endless.cumulative(begin + n * SECOND) for n in range(6000)], MOST_OPERATIONAL)) - 1
+    end = begin + near * SECOND
+    operational = endless.operational_end(end)
+    assert operational <= MOST_OPERATIONAL
+    last = endless.inverse(np.array([operational - 1, operational]))
+    assert last[0] < end <= last[1]
+    assert endless.cumulative(2**64) > MOST_OPERATIONAL
